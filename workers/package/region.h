@@ -13,10 +13,10 @@
 
 typedef struct {
     uint8_t dr;
-    bool downlink;      //  Usable for multicast downlinks
-    uint8_t sf;         //  5..12; 0 = FSK at 50 kbit/s
-    uint32_t bandwidth;  //  Hz
-    bool low_rate;      //  Low-data-rate optimisation is on
+    bool downlink;       //  Usable for multicast downlinks
+    uint8_t sf;          //  5..12; 0 = FSK at 50 kbit/s
+    uint32_t bandwidth;  //  Hz; 0 for FSK
+    bool low_rate;       //  Low-data-rate optimisation is on
     uint8_t max_n;       //  Multicast N, no repeater, no dwell time; 0 = none
     uint8_t max_n_repeater;
     uint8_t max_n_dwell;
@@ -32,24 +32,26 @@ const fuota_region_t *fuota_region_find (const char *name);
 const char *fuota_region_name (unsigned i);
 
 //  Downlink row of a data rate, NULL if the region has none usable for
-//  multicast downlinks.
-const fuota_rate_t *fuota_region_rate (const fuota_region_t *self,
-    unsigned dr);
+//  multicast downlinks. A row may still have N = 0: CN470 DR0, and AS923 DR0
+//  and DR1 under dwell time. With repeater and dwell time N is the lesser.
+const fuota_rate_t *fuota_region_rate (const fuota_region_t *self, unsigned dr);
 
 //  Is this frequency (Hz) inside the region's band? The bounds are returned
 //  when low and high are not NULL, for the error message.
 bool fuota_region_has_frequency (const fuota_region_t *self, uint32_t hz,
     uint32_t *low, uint32_t *high);
 
-//  Default RX2 frequency and class B ping frequency (0 if it hops) in Hz.
+//  Default RX2 frequency and class B ping frequency (0 if it hops) in Hz, and
+//  their data rate when dr is not NULL.
 uint32_t fuota_region_rx2 (const fuota_region_t *self, uint8_t *dr);
 uint32_t fuota_region_ping (const fuota_region_t *self, uint8_t *dr);
 
-//  Duty-cycle limit at a frequency in permille; 1000 = none known.
+//  Duty-cycle limit at a frequency in permille; 1000 = none known. Where two
+//  sub-bands meet, the lower limit.
 unsigned fuota_region_duty (const fuota_region_t *self, uint32_t hz);
 
 //  Air time in microseconds of a downlink frame with this much application
-//  payload (13 bytes of overhead are added).
+//  payload (13 bytes of overhead are added). ISM2400 is an approximation.
 uint32_t fuota_region_air_time (const fuota_rate_t *rate, unsigned payload);
 
 #endif
