@@ -1,0 +1,125 @@
+//  SPDX-License-Identifier: MIT
+
+#include "workers/plan.h"
+
+#define MARGIN 30000  //  For hosts and clocks, on top of a device's interval
+
+uint32_t
+fuota_plan_frag_size (uint32_t max_n, uint32_t limit)
+{
+    uint32_t size = max_n > 3 ? max_n - 3 : 0;
+    return limit && limit < size ? limit : size;
+}
+
+uint32_t
+fuota_plan_nb_frag (uint32_t size, uint32_t frag_size)
+{
+    return frag_size ? (size + frag_size - 1) / frag_size : 0;
+}
+
+uint32_t
+fuota_plan_padding (uint32_t size, uint32_t frag_size)
+{
+    return fuota_plan_nb_frag (size, frag_size) * frag_size - size;
+}
+
+static uint32_t
+s_root (uint64_t value)
+{
+    uint64_t root = 0;
+    while ((root + 1) * (root + 1) <= value)
+        root++;
+    return (uint32_t) root;
+}
+
+uint32_t
+fuota_plan_coded (uint32_t missing, uint32_t permille)
+{
+    if (permille > 900)
+        permille = 900;  //  Beyond that no parity helps: a bound for the count
+    //  9 * missing under the root: three standard deviations at most
+    uint64_t spread = s_root (9ull * missing * (permille ? permille : 1) / 1000);
+    uint64_t count = (missing + spread + 8) * 1000ull / (1000 - permille) + 1;
+    if (count < 10)
+        count = 10;
+    return count > FUOTA_PLAN_MAX_N ? FUOTA_PLAN_MAX_N : (uint32_t) count;
+}
+
+uint32_t
+fuota_plan_period (uint32_t air_time_us, uint32_t duty_permille,
+    uint32_t gateways, uint32_t group_type, uint32_t periodicity)
+{
+    uint32_t air = (air_time_us + 999) / 1000;
+    uint32_t period = air + 1200;  //  The host's scheduler: up to 1 s late
+    if (duty_permille && duty_permille < 1000 &&
+        air * 1000 / duty_permille > period)
+        period = air * 1000 / duty_permille;
+    period *= gateways ? gateways : 1;
+    uint32_t slots = 1000u << periodicity;
+    if (group_type == 1 && period < slots)
+        period = slots;
+    return period;
+}
+
+uint64_t
+fuota_plan_window (uint32_t group_type, uint32_t time_out)
+{
+    return (group_type == 1 ? 128ull : 1ull) << time_out;
+}
+
+uint32_t
+fuota_plan_time_out (const fuota_deployment_t *deployment, uint32_t count)
+{
+    if (deployment->time_out < FUOTA_PLAN_AUTO_TIME_OUT)
+        return deployment->time_out;
+    //  One period more than the fragments need, and a tenth for refused ones
+    uint64_t need = (count + count / 10 + 2ull) * deployment->period +
+        2000ull * deployment->guard + MARGIN;
+    uint32_t time_out = 0;
+    while (time_out < 15 &&
+        fuota_plan_window (deployment->group_type, time_out) * 1000 < need)
+        time_out++;
+    return time_out;
+}
+
+int64_t
+fuota_plan_patience (const fuota_deployment_t *deployment)
+{
+    return deployment->uplink_interval * 1500ll + MARGIN;
+}
+
+int64_t
+fuota_plan_lead (const fuota_deployment_t *deployment)
+{
+    int64_t lead = fuota_plan_patience (deployment) *
+            (int64_t) (deployment->retries + 1) +
+        MARGIN;
+    //  Class B devices look for the beacon for some minutes first
+    return deployment->group_type == 1 ? lead + 600000 : lead;
+}
+
+uint32_t
+fuota_plan_setup_window (uint32_t retries, uint32_t uplink_interval,
+    uint32_t ts004)
+{
+    uint32_t steps = ts004 == 1 ? 3 : 2;
+    uint64_t window = (uint64_t) steps * (retries + 1) *
+        (uplink_interval * 3ull / 2 + MARGIN / 1000);
+    return window > UINT32_MAX ? UINT32_MAX : (uint32_t) window;
+}
+
+uint32_t
+fuota_plan_ack_delay (uint32_t devices)
+{
+    //  About one answer in two seconds
+    uint32_t delay = 0;
+    while (delay < 7 && (16u << delay) * 2 < devices)
+        delay++;
+    return delay;
+}
+
+int64_t
+fuota_plan_ack_wait (uint32_t block_ack_delay)
+{
+    return 16000ll << block_ack_delay;
+}
