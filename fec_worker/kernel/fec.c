@@ -23,9 +23,12 @@ fuota_fec_prbs23 (uint32_t x)
     return (x >> 1) + (bit << 22);
 }
 
-//  What one row draws its members from.
+//  What one row draws its members from. States of 23 bits are a window on
+//  one stream, 23 bits wide, moving up a bit each step, and bit i + 23 of it
+//  is bit i ^ bit i + 5: so eighteen steps are got at once.
 typedef struct {
-    uint32_t x;        //  State of the generator
+    uint64_t stream;   //  The state is its low 23 bits
+    uint32_t ahead;    //  Steps left in the stream
     uint32_t m;        //  Draws are below M
     uint32_t modulus;  //  M, or M + 1 if M is a power of two: that would use
                        //  only the low bits of the state
@@ -36,9 +39,27 @@ static s_draw_t
 s_draw_init (uint32_t m, uint32_t n)
 {
     bool power_of_two = (m & (m - 1)) == 0;
-    s_draw_t self = { 1 + 1001 * n, m, m + power_of_two, 0 };
+    s_draw_t self = { 1 + 1001 * n, 0, m, m + power_of_two, 0 };
     self.inverse = ((uint64_t) 1 << 40) / self.modulus + 1;
     return self;
+}
+
+//  One step. A state above 23 bits, as large seeds are, goes alone.
+static uint32_t
+s_step (s_draw_t *self)
+{
+    if (self->ahead == 0) {
+        uint64_t x = self->stream;
+        if (x >> 23) {
+            self->stream = fuota_fec_prbs23 ((uint32_t) x);
+            return (uint32_t) self->stream;
+        }
+        self->stream |= ((x ^ x >> 5) & 0x3ffff) << 23;
+        self->ahead = 18;
+    }
+    self->ahead--;
+    self->stream >>= 1;
+    return self->stream & 0x7fffff;
 }
 
 //  Modulo by a product, for a division costs more than the rest of a draw.
@@ -48,9 +69,8 @@ s_draw (s_draw_t *self)
 {
     uint32_t r;
     do {
-        self->x = fuota_fec_prbs23 (self->x);
-        uint32_t quotient = (uint32_t) (self->x * self->inverse >> 40);
-        r = self->x - quotient * self->modulus;
+        uint32_t x = s_step (self);
+        r = x - (uint32_t) (x * self->inverse >> 40) * self->modulus;
     } while (r >= self->m);
     return r;
 }
