@@ -38,7 +38,8 @@ fuota_plan_coded (uint32_t missing, uint32_t permille)
     if (permille > 900)
         permille = 900;  //  Beyond that no parity helps: a bound for the count
     //  9 * missing under the root: three standard deviations at most
-    uint64_t spread = s_root (9ull * missing * (permille ? permille : 1) / 1000);
+    uint64_t spread =
+        s_root (9ull * missing * (permille ? permille : 1) / 1000);
     uint64_t count = (missing + spread + 8) * 1000ull / (1000 - permille) + 1;
     if (count < 10)
         count = 10;
@@ -74,10 +75,10 @@ fuota_plan_time_out (const fuota_deployment_t *deployment, uint32_t count)
         return deployment->time_out;
     //  One period more than the fragments need, and a tenth for refused ones
     uint64_t need = (count + count / 10 + 2ull) * deployment->period +
-        2000ull * deployment->guard + MARGIN;
+                    2000ull * deployment->guard + MARGIN;
     uint32_t time_out = 0;
     while (time_out < 15 &&
-        fuota_plan_window (deployment->group_type, time_out) * 1000 < need)
+           fuota_plan_window (deployment->group_type, time_out) * 1000 < need)
         time_out++;
     return time_out;
 }
@@ -91,8 +92,8 @@ fuota_plan_patience (const fuota_deployment_t *deployment)
 int64_t
 fuota_plan_lead (const fuota_deployment_t *deployment)
 {
-    int64_t lead = fuota_plan_patience (deployment) *
-            (int64_t) (deployment->retries + 1) +
+    int64_t lead =
+        fuota_plan_patience (deployment) * (int64_t) (deployment->retries + 1) +
         MARGIN;
     //  Class B devices look for the beacon for some minutes first
     return deployment->group_type == 1 ? lead + 600000 : lead;
@@ -104,7 +105,7 @@ fuota_plan_setup_window (uint32_t retries, uint32_t uplink_interval,
 {
     uint32_t steps = ts004 == 1 ? 3 : 2;
     uint64_t window = (uint64_t) steps * (retries + 1) *
-        (uplink_interval * 3ull / 2 + MARGIN / 1000);
+                      (uplink_interval * 3ull / 2 + MARGIN / 1000);
     return window > UINT32_MAX ? UINT32_MAX : (uint32_t) window;
 }
 

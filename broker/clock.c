@@ -1,0 +1,37 @@
+//  SPDX-License-Identifier: MIT
+
+#include <time.h>
+#include "broker/clock.h"
+
+static int64_t s_scale = 1, s_origin = 0;
+
+void
+fuota_clock_set (uint32_t scale, int64_t origin)
+{
+    s_scale = scale ? scale : 1;
+    s_origin = origin;
+}
+
+int64_t
+fuota_clock_now (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_REALTIME, &now);
+    if (s_scale == 1)
+        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return s_origin + (us - s_origin * 1000) * s_scale / 1000;
+}
+
+int
+fuota_clock_wait (int64_t at, int limit)
+{
+    int64_t now = fuota_clock_now ();
+    if (at <= now)
+        return 0;
+    //  Rounded up: waking early would spin until it is time
+    int64_t wait = at - now > INT32_MAX * s_scale
+                       ? limit
+                       : (at - now + s_scale - 1) / s_scale;
+    return wait < limit ? (int) wait : limit;
+}

@@ -1,0 +1,97 @@
+//  SPDX-License-Identifier: MIT
+
+#include "broker/router.h"
+#include "broker/router_actor.h"
+
+#define TURN 64
+
+typedef struct {
+    fuota_router_args_t args;
+    fuota_read_t *read;
+    zsock_t *pipe, *deployments, *clock;
+    uint64_t events, dropped, malformed;
+    bool terminated;
+} self_t;
+
+static void
+s_event (self_t *self)
+{
+    fuota_event_t event;
+    zframe_t *body = zframe_recv (self->args.inbox);
+    if (!body)
+        return;
+    if (zframe_more (body) ||
+        fuota_record_decode (Event_fields, &event,
+            fuota_slice (zframe_data (body), zframe_size (body)))) {
+        self->malformed++;
+        zframe_destroy (&body);
+        zsock_flush (self->args.inbox);
+        return;
+    }
+    unsigned mask = fuota_router_take (self->read, &event, self->args.port003);
+    self->events++;
+    self->dropped += mask == 0;
+    if (mask & FUOTA_TO_CLOCK)
+        zsock_send (self->clock, "sf", "E", body);
+    if (mask & FUOTA_TO_DEPLOYMENTS)
+        zsock_send (self->deployments, "sf", "E", body);
+    zframe_destroy (&body);
+}
+
+static void
+s_turn (self_t *self)
+{
+    if (fuota_read_renew (self->read)) {
+        zsys_error ("router: cannot read the database");
+        self->terminated = true;
+        return;
+    }
+    for (unsigned n = 0;
+         n < TURN && zsock_events (self->args.inbox) & ZMQ_POLLIN; n++)
+        s_event (self);
+    fuota_read_reset (self->read);
+}
+
+static void
+s_handle_pipe (self_t *self)
+{
+    char *command = zstr_recv (self->pipe);
+    if (!command)
+        return;
+    if (streq (command, "STATS"))
+        zsock_send (self->pipe, "s888", "STATS", self->events, self->dropped,
+            self->malformed);
+    else if (streq (command, "$TERM"))
+        self->terminated = true;
+    else
+        assert (false);
+    zstr_free (&command);
+}
+
+void
+fuota_router_actor (zsock_t *pipe, void *args)
+{
+    self_t self = { .args = *(fuota_router_args_t *) args, .pipe = pipe };
+    self.read = fuota_db_read (self.args.db);
+    self.deployments = zsock_new_push (">inproc://deployments");
+    self.clock = zsock_new_push (">inproc://clock");
+    assert (self.read && self.deployments && self.clock);
+    fuota_read_reset (self.read);
+    zpoller_t *poller = zpoller_new (pipe, self.args.inbox, NULL);
+    assert (poller);
+    zsock_signal (pipe, 0);
+    while (!self.terminated) {
+        void *which = zpoller_wait (poller, -1);
+        if (which == pipe)
+            s_handle_pipe (&self);
+        else if (!which)
+            break;  //  Interrupted
+        else
+            s_turn (&self);
+    }
+    zpoller_destroy (&poller);
+    zsock_destroy (&self.deployments);
+    zsock_destroy (&self.clock);
+    zsock_destroy (&self.args.inbox);
+    fuota_read_end (&self.read);
+}
