@@ -16,7 +16,7 @@
 //  usually 0). Before 1980-01-06: negative.
 int64_t fuota_gpstime_from_utc (int64_t utc_ms, int extra);
 
-//  UTC milliseconds of a GPS second.
+//  UTC milliseconds of a GPS second. A leap second is the midnight after it.
 int64_t fuota_gpstime_to_utc (int64_t gps, int extra);
 
 //  a - b of two on-air times, modulo 2^32, as a signed number of seconds.
@@ -29,7 +29,9 @@ int64_t fuota_gpstime_beacon (int64_t gps);
 int32_t fuota_gpstime_correction (uint32_t received, uint32_t device);
 
 //  Frequency in Hz to its 24-bit code: units of 100 Hz, of 200 Hz from
-//  2.4 GHz up. Returns false if it is not a multiple of the step or too large.
+//  2.4 GHz up. Returns false with *code untouched if it is not a multiple of
+//  the step, too large, or from 1.2 GHz up but below 2.4 GHz: no code means
+//  that.
 bool fuota_frequency_code (uint32_t hz, uint32_t *code);
 uint32_t fuota_frequency_hz (uint32_t code);
 

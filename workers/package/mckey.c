@@ -17,7 +17,8 @@ s_block (const uint8_t key [16], const uint8_t in [16], uint8_t out [16],
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new ();
     uint8_t block [16];
     int size = 0;
-    bool done = ctx &&
+    bool done =
+        ctx &&
         EVP_CipherInit_ex (ctx, EVP_aes_128_ecb (), NULL, key, NULL, encrypt) &&
         EVP_CIPHER_CTX_set_padding (ctx, 0) &&
         EVP_CipherUpdate (ctx, block, &size, in, 16) && size == 16;
@@ -56,9 +57,9 @@ s_cmac (const uint8_t key [16], const uint8_t head [16], const uint8_t *body,
     EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new (mac) : NULL;
     size_t made = 0;
     bool done = ctx && EVP_MAC_init (ctx, key, 16, params) &&
-        EVP_MAC_update (ctx, head, 16) &&
-        (!size || EVP_MAC_update (ctx, body, size)) &&
-        EVP_MAC_final (ctx, out, &made, 16) && made == 16;
+                EVP_MAC_update (ctx, head, 16) &&
+                (!size || EVP_MAC_update (ctx, body, size)) &&
+                EVP_MAC_final (ctx, out, &made, 16) && made == 16;
     EVP_MAC_CTX_free (ctx);
     EVP_MAC_free (mac);
     return done ? 0 : FUOTA_ECRYPTO;

@@ -5,6 +5,7 @@
 //  All keys are 16 bytes, byte 0 first. Every function returns 0, or
 //  FUOTA_ECRYPTO with nothing written. AES and CMAC are OpenSSL's; callers
 //  wipe keys they no longer need with OPENSSL_cleanse or fuota_mckey_wipe.
+//  An output may be the same memory as an input.
 
 #ifndef FUOTA_MCKEY_H
 #define FUOTA_MCKEY_H
@@ -42,12 +43,13 @@ int fuota_mckey_int_key (fuota_root_t kind, const uint8_t root [16],
     uint8_t int_key [16]);
 
 //  MIC of a data block without its padding, 4 bytes in on-air order
-//  (reference 9.3).
+//  (reference 9.3). FUOTA_EVALUE if size does not fit its 32 bits.
 int fuota_mckey_block_mic (const uint8_t int_key [16], uint16_t session_cnt,
     uint8_t frag_index, const uint8_t descriptor [4], const uint8_t *block,
     size_t size, uint8_t mic [4]);
 
 //  Ping offset of a class B group in slots of 30 ms (reference 10.3).
+//  FUOTA_EVALUE if periodicity is above 7.
 int fuota_mckey_ping_offset (uint32_t beacon_time, uint32_t mc_addr,
     unsigned periodicity, uint16_t *offset);
 

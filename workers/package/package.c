@@ -174,8 +174,8 @@ const char *
 fuota_command_name (fuota_command_id_t id)
 {
     for (unsigned i = 0; i < 2 * FUOTA_PACKAGES; i++) {
-        const fuota_package_row_t *row = fuota_package_row_of (
-            s_packages [i / 2].versions [i % 2], id);
+        const fuota_package_row_t *row =
+            fuota_package_row_of (s_packages [i / 2].versions [i % 2], id);
         if (row)
             return row->name;
     }

@@ -9,6 +9,11 @@
 //  A payload holds several commands without count or separators. Decoding
 //  stops at the first command that is unknown or cut; what was whole before
 //  it is kept and counted (reference: "One payload, several commands").
+//
+//  Decoding is lenient: bits that are RFU are not looked at, numbers may lie
+//  outside what the specification allows, and known deviations of real stacks
+//  are read as what they mean. Encoding is strict: only what a conforming
+//  side would send. So not all that was decoded can be encoded again.
 
 #ifndef FUOTA_PACKAGE_H
 #define FUOTA_PACKAGE_H
@@ -86,8 +91,8 @@ typedef enum {
 typedef struct {
     fuota_command_id_t id;
     fuota_package_t package;
-    uint8_t version;   //  Of the table it was read with: 1 or 2
-    uint8_t group_id;  //  McGroupID 0..3
+    uint8_t version;     //  Of the table it was read with: 1 or 2
+    uint8_t group_id;    //  McGroupID 0..3
     uint8_t frag_index;  //  FragIndex 0..3
     union {
         struct {
@@ -141,11 +146,16 @@ typedef struct {
             uint8_t dr;
         } session_req;
         struct {
-            uint8_t status;  //  Bits 7:2 as on air; any set: refused
+            //  Bits 7:2 as on air; any set: refused, whatever the version.
+            //  To encode, the four flags are added to it. If undefined is
+            //  set the other flags may be wrong: it wins.
+            uint8_t status;
             bool dr_error, freq_error, undefined, start_missed;
             bool has_time_to_start;
             uint32_t time_to_start;  //  Seconds; 0xffffff: not in sync
-            bool cut;  //  Lone CID or status: a refusal by a deviating stack
+            //  Nothing followed the CID (group_id is 0 then) or a status
+            //  without error: a refusal by a deviating stack
+            bool cut;
         } session_ans;
         struct {
             bool participants;  //  All answer, else only the incomplete
@@ -166,7 +176,9 @@ typedef struct {
             uint8_t mic [4];       //  v2
         } frag_setup_req;
         struct {
-            uint8_t status;  //  Bits 4:0 as on air; 0 = accepted
+            //  Bits 4:0 (v1: 3:0) as on air; 0 = accepted. To encode, the
+            //  flags are added to it.
+            uint8_t status;
             bool algo_unsupported, no_memory, index_unsupported;
             bool wrong_descriptor, replay;
         } frag_setup_ans;
@@ -177,7 +189,7 @@ typedef struct {
             bool mic_error;
         } frag_received_req;
         struct {
-            uint16_t n;           //  1..16383
+            uint16_t n;          //  1..16383
             fuota_slice_t data;  //  Borrowed from the payload
         } data_fragment;
         struct {
@@ -190,7 +202,7 @@ typedef struct {
             uint32_t countdown;  //  Seconds, 24 bits
         } reboot_countdown;
         struct {
-            uint8_t status;  //  0..3
+            uint8_t status;          //  0..3
             uint32_t next_firmware;  //  If status is 3
         } upgrade_image_ans;
         struct {
@@ -224,7 +236,7 @@ typedef struct {
 //  FUOTA_ECOMMAND or FUOTA_ESHORT if an unknown or cut command ended it, and
 //  FUOTA_EFULL if out was too small: in each case the *count commands before
 //  it are whole. FUOTA_EVALUE (count 0) if there is no such package or
-//  version. Slices in out point into payload.
+//  version. Slices in out point into payload. For port 225 see ts007.h.
 int fuota_package_decode (fuota_package_t package, unsigned version,
     fuota_direction_t direction, const uint8_t *payload, size_t size,
     fuota_command_t *out, size_t max, size_t *count);
@@ -232,7 +244,9 @@ int fuota_package_decode (fuota_package_t package, unsigned version,
 //  Encode one command (its package, version and id name the row) at the
 //  writer. Returns 0; FUOTA_ECOMMAND if that version has no such command;
 //  FUOTA_EVALUE if a field is outside its range; FUOTA_EFULL if there is no
-//  room. On failure the writer is where it was.
+//  room. On failure the writer is where it was. FUOTA_EVALUE too for what a
+//  version cannot say if leaving it out would change the sense; other fields
+//  a version does not have are not looked at.
 int fuota_package_encode (const fuota_command_t *command, fuota_writer_t *out);
 
 //  Default port of a package, and the package of a default port (or
@@ -240,7 +254,8 @@ int fuota_package_encode (const fuota_command_t *command, fuota_writer_t *out);
 uint8_t fuota_package_port (fuota_package_t package);
 fuota_package_t fuota_package_by_port (uint8_t port);
 
-//  "TS004", and "FragSessionSetupReq" as the specification spells it.
+//  "TS004", and "FragSessionSetupReq" as the specification spells it, the
+//  first version's name where they differ. "?" if there is none.
 const char *fuota_package_name (fuota_package_t package);
 const char *fuota_command_name (fuota_command_id_t id);
 

@@ -47,11 +47,12 @@ const fuota_package_table_t *fuota_package_table (fuota_package_t package,
     unsigned version);
 
 //  Row by what is on air, and by what is meant. NULL if there is none.
-const fuota_package_row_t *fuota_package_row (
-    const fuota_package_table_t *table, fuota_direction_t direction,
-    uint8_t cid);
-const fuota_package_row_t *fuota_package_row_of (
-    const fuota_package_table_t *table, fuota_command_id_t id);
+const fuota_package_row_t *
+fuota_package_row (const fuota_package_table_t *table,
+    fuota_direction_t direction, uint8_t cid);
+const fuota_package_row_t *
+fuota_package_row_of (const fuota_package_table_t *table,
+    fuota_command_id_t id);
 
 //  Read one command. Returns 0, FUOTA_ESHORT, FUOTA_ECOMMAND or FUOTA_EVALUE
 //  as fuota_package_decode does.

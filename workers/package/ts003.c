@@ -21,8 +21,9 @@ s_write_time_req (const fuota_command_t *in, fuota_writer_t *out)
     if (in->app_time_req.token > 15)
         return FUOTA_EVALUE;
     fuota_writer_le (out, in->app_time_req.device_time, 4);
-    fuota_writer_u8 (out, in->app_time_req.token |
-        fuota_package_bit (in->app_time_req.ans_required, 4));
+    fuota_writer_u8 (out,
+        in->app_time_req.token |
+            fuota_package_bit (in->app_time_req.ans_required, 4));
     return 0;
 }
 

@@ -22,8 +22,9 @@ s_write_status_req (const fuota_command_t *in, fuota_writer_t *out)
 {
     if (in->frag_index > 3)
         return FUOTA_EVALUE;
-    fuota_writer_u8 (out, (unsigned) in->frag_index << 1 |
-        fuota_package_bit (in->frag_status_req.participants, 0));
+    fuota_writer_u8 (out,
+        (unsigned) in->frag_index << 1 |
+            fuota_package_bit (in->frag_status_req.participants, 0));
     return 0;
 }
 
@@ -164,8 +165,8 @@ s_write_setup_req (const fuota_command_t *in, fuota_writer_t *out)
     fuota_writer_le (out, in->frag_setup_req.nb_frag, 2);
     fuota_writer_u8 (out, in->frag_setup_req.frag_size);
     fuota_writer_u8 (out, fuota_package_bit (ack, 6) |
-        (unsigned) in->frag_setup_req.algo << 3 |
-        in->frag_setup_req.block_ack_delay);
+                              (unsigned) in->frag_setup_req.algo << 3 |
+                              in->frag_setup_req.block_ack_delay);
     fuota_writer_u8 (out, in->frag_setup_req.padding);
     fuota_writer_copy (out, in->frag_setup_req.descriptor, 4);
     return 0;
@@ -197,7 +198,8 @@ s_read_setup_ans (fuota_reader_t *in, fuota_command_t *out)
 static int
 s_write_setup_ans (const fuota_command_t *in, fuota_writer_t *out)
 {
-    unsigned status = in->frag_setup_ans.status |
+    unsigned status =
+        in->frag_setup_ans.status |
         fuota_package_bit (in->frag_setup_ans.algo_unsupported, 0) |
         fuota_package_bit (in->frag_setup_ans.no_memory, 1) |
         fuota_package_bit (in->frag_setup_ans.index_unsupported, 2) |
@@ -267,8 +269,7 @@ s_read_fragment (fuota_reader_t *in, fuota_command_t *out)
     out->frag_index = (uint8_t) (word >> 14);
     out->data_fragment.n = word & 0x3fff;
     size_t size = fuota_reader_left (in);
-    out->data_fragment.data =
-        fuota_slice (fuota_reader_take (in, size), size);
+    out->data_fragment.data = fuota_slice (fuota_reader_take (in, size), size);
 }
 
 static int

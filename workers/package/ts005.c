@@ -72,8 +72,8 @@ s_write_status_ans (const fuota_command_t *in, fuota_writer_t *out)
     if (in->mc_status_ans.total > 4 || in->mc_status_ans.mask > 15 ||
         in->mc_status_ans.count != s_count (in->mc_status_ans.mask))
         return FUOTA_EVALUE;
-    fuota_writer_u8 (out, (unsigned) in->mc_status_ans.total << 4 |
-        in->mc_status_ans.mask);
+    fuota_writer_u8 (out,
+        (unsigned) in->mc_status_ans.total << 4 | in->mc_status_ans.mask);
     for (unsigned i = 0; i < in->mc_status_ans.count; i++) {
         if (in->mc_status_ans.groups [i].group_id > 3)
             return FUOTA_EVALUE;
@@ -199,10 +199,10 @@ static int
 s_write_session_ans (const fuota_command_t *in, fuota_writer_t *out)
 {
     unsigned status = in->session_ans.status |
-        fuota_package_bit (in->session_ans.dr_error, 2) |
-        fuota_package_bit (in->session_ans.freq_error, 3) |
-        fuota_package_bit (in->session_ans.undefined, 4) |
-        fuota_package_bit (in->session_ans.start_missed, 5);
+                      fuota_package_bit (in->session_ans.dr_error, 2) |
+                      fuota_package_bit (in->session_ans.freq_error, 3) |
+                      fuota_package_bit (in->session_ans.undefined, 4) |
+                      fuota_package_bit (in->session_ans.start_missed, 5);
     bool refused = status || in->session_ans.cut;
     if (in->group_id > 3 || status & 3 ||
         refused == in->session_ans.has_time_to_start ||

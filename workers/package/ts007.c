@@ -114,24 +114,28 @@ s_without_token (fuota_direction_t direction, const uint8_t *payload,
     return size == at + 2 && payload [at] == 0x02 && payload [at + 1] == 0xff;
 }
 
-//  Read the prefix if there is one, then a command of the package it names or
-//  of the one before.
+//  Take the prefix if there is one. Returns 0, or FUOTA_ECOMMAND if nobody
+//  has that PackageID.
 static int
-s_read_item (fuota_ts007_item_t *item, fuota_package_t *package,
-    const uint8_t versions [FUOTA_PACKAGES], fuota_direction_t direction,
-    fuota_reader_t *in)
+s_read_prefix (fuota_reader_t *in, fuota_ts007_item_t *item,
+    fuota_package_t *package)
 {
     uint8_t first = in->data [in->at];
     item->prefix = first >= S_PREFIX;
-    if (item->prefix) {
-        fuota_reader_u8 (in);
-        if (first >= S_PREFIX + FUOTA_PACKAGES)
-            return FUOTA_ECOMMAND;
-        *package = (fuota_package_t) (first - S_PREFIX);
-    }
-    unsigned version = *package == FUOTA_TS007 ? 1 : versions [*package];
-    return fuota_package_read (*package, version, direction, in,
-        &item->command);
+    if (!item->prefix)
+        return 0;
+    if (first >= S_PREFIX + FUOTA_PACKAGES)
+        return FUOTA_ECOMMAND;
+    *package = (fuota_package_t) (fuota_reader_u8 (in) - S_PREFIX);
+    return 0;
+}
+
+static bool
+s_at_request (const fuota_reader_t *in, fuota_package_t package,
+    fuota_direction_t direction)
+{
+    return direction == FUOTA_DOWNLINK && package == FUOTA_TS007 &&
+           fuota_reader_left (in) && in->data [in->at] == 0x02;
 }
 
 int
@@ -148,23 +152,23 @@ fuota_ts007_decode (fuota_ts007_t *self,
         self->token = payload [--size] & 3;
     fuota_reader_t in = fuota_reader (payload, size);
     fuota_package_t package = FUOTA_TS007;
-    while (fuota_reader_left (&in)) {
+    int rc = 0;
+    while (!rc && fuota_reader_left (&in)) {
         if (self->count == self->max)
             return FUOTA_EFULL;
         fuota_ts007_item_t *item = &self->items [self->count];
-        bool request = direction == FUOTA_DOWNLINK && package == FUOTA_TS007 &&
-            in.data [in.at] == 0x02;
-        int rc = s_read_item (item, &package, versions, direction, &in);
-        request |= !rc && item->command.id == FUOTA_MULTI_PACK_BUFFER_REQ;
-        if (request && !alone) {
+        rc = s_read_prefix (&in, item, &package);
+        if (!rc && !alone && s_at_request (&in, package, direction)) {
             self->count = 0;
             return FUOTA_EVALUE;
         }
-        if (rc)
-            return rc;
-        self->count++;
+        unsigned version = package == FUOTA_TS007 ? 1 : versions [package];
+        if (!rc)
+            rc = fuota_package_read (package, version, direction, &in,
+                &item->command);
+        self->count += rc == 0;
     }
-    return 0;
+    return rc;
 }
 
 //  The item that goes without a token, if one does.
@@ -191,9 +195,8 @@ s_token_fits (const fuota_ts007_t *self)
         return false;
     if (!command)
         return self->token != FUOTA_TS007_NO_TOKEN;
-    return self->count == 1 &&
-        (command->id == FUOTA_MULTI_PACK_BUFFER_FRAG ||
-            self->token == FUOTA_TS007_NO_TOKEN);
+    return self->count == 1 && (command->id == FUOTA_MULTI_PACK_BUFFER_FRAG ||
+                                   self->token == FUOTA_TS007_NO_TOKEN);
 }
 
 int
