@@ -1,0 +1,139 @@
+//  SPDX-License-Identifier: MIT
+
+#include "broker/clock.h"
+#include "broker/host/sim_actor.h"
+#include "workers/package/mckey.h"
+
+#define TURN 256
+
+typedef struct {
+    fuota_sim_args_t args;
+    zsock_t *pipe;
+    uint64_t malformed;
+    bool terminated;
+} self_t;
+
+static void
+s_downlink (self_t *self)
+{
+    fuota_downlink_t downlink;
+    zframe_t *body = zframe_recv (self->args.inbox);
+    if (!body)
+        return;
+    if (fuota_record_decode (Downlink_fields, &downlink,
+            fuota_slice (zframe_data (body), zframe_size (body))))
+        self->malformed++;
+    else
+        fuota_sim_take (self->args.sim, &downlink, fuota_clock_now ());
+    //  GROUP_CREATE holds the group's keys
+    fuota_mckey_wipe (&downlink, sizeof downlink);
+    fuota_mckey_wipe (zframe_data (body), zframe_size (body));
+    zframe_destroy (&body);
+}
+
+//  Events wait when the engine is busy: pressure reaches the network here.
+static void
+s_speak (self_t *self)
+{
+    fuota_event_t event;
+    fuota_outcome_t outcome;
+    uint8_t bytes [FUOTA_RECORD_MAX];
+    while (fuota_sim_outcome (self->args.sim, &outcome)) {
+        size_t size =
+            fuota_record_encode (Outcome_fields, &outcome, bytes, sizeof bytes);
+        zsock_send (self->args.outcomes, "sb", "O", bytes, size);
+    }
+    fuota_mckey_wipe (&outcome, sizeof outcome);
+    fuota_mckey_wipe (bytes, sizeof bytes);
+    while (fuota_sim_event (self->args.sim, &event)) {
+        size_t size =
+            fuota_record_encode (Event_fields, &event, bytes, sizeof bytes);
+        zsock_send (self->args.events, "b", bytes, size);
+    }
+}
+
+static void
+s_handle_pipe (self_t *self)
+{
+    char *command = NULL;
+    uint64_t number = 0;
+    zmsg_t *msg = zmsg_recv (self->pipe);
+    if (!msg)
+        return;
+    command = zmsg_popstr (msg);
+    zframe_t *argument = zmsg_first (msg);
+    if (argument && zframe_size (argument) == sizeof number)
+        memcpy (&number, zframe_data (argument), sizeof number);
+    if (streq (command, "VIEW")) {
+        fuota_sim_view_t view;
+        bool there = number < fuota_sim_count (self->args.sim);
+        if (there)
+            fuota_sim_view (self->args.sim, (uint32_t) number, &view);
+        zsock_send (self->pipe, "sb", "VIEW", &view, there ? sizeof view : 0);
+    }
+    else if (streq (command, "STATS")) {
+        fuota_sim_stats_t stats;
+        fuota_sim_stats (self->args.sim, &stats);
+        zsock_send (self->pipe, "sb", "STATS", &stats, sizeof stats);
+    }
+    else if (streq (command, "$TERM"))
+        self->terminated = true;
+    else
+        assert (false);
+    zstr_free (&command);
+    zmsg_destroy (&msg);
+}
+
+void
+fuota_sim_actor (zsock_t *pipe, void *args)
+{
+    self_t self = { .args = *(fuota_sim_args_t *) args, .pipe = pipe };
+    zpoller_t *poller = zpoller_new (pipe, self.args.inbox, NULL);
+    assert (poller);
+    zsock_signal (pipe, 0);
+    while (!self.terminated) {
+        void *which = zpoller_wait (poller,
+            fuota_clock_wait (fuota_sim_due (self.args.sim), 60000));
+        if (which == pipe)
+            s_handle_pipe (&self);
+        else if (!which && zpoller_terminated (poller))
+            break;
+        for (unsigned n = 0;
+             n < TURN && zsock_events (self.args.inbox) & ZMQ_POLLIN; n++)
+            s_downlink (&self);
+        fuota_sim_tick (self.args.sim, fuota_clock_now ());
+        s_speak (&self);
+    }
+    zpoller_destroy (&poller);
+    zsock_destroy (&self.args.inbox);
+    zsock_destroy (&self.args.events);
+    zsock_destroy (&self.args.outcomes);
+    fuota_sim_destroy (&self.args.sim);
+}
+
+//  One question and its answer, copied into out if it has that size.
+static bool
+s_ask (zactor_t *actor, const char *what, uint64_t number, void *out,
+    size_t size)
+{
+    zsock_send (actor, "sb", what, &number, sizeof number);
+    zmsg_t *msg = zmsg_recv (actor);
+    zframe_t *body = msg ? zmsg_last (msg) : NULL;
+    bool there = body && zframe_size (body) == size;
+    if (there)
+        memcpy (out, zframe_data (body), size);
+    zmsg_destroy (&msg);
+    return there;
+}
+
+bool
+fuota_sim_actor_view (zactor_t *actor, uint32_t i, fuota_sim_view_t *view)
+{
+    return s_ask (actor, "VIEW", i, view, sizeof *view);
+}
+
+bool
+fuota_sim_actor_stats (zactor_t *actor, fuota_sim_stats_t *stats)
+{
+    return s_ask (actor, "STATS", 0, stats, sizeof *stats);
+}

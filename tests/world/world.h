@@ -1,0 +1,87 @@
+//  SPDX-License-Identifier: MIT
+//
+//  world - the whole engine in one thread and in virtual time.
+//
+//  Worker, clock worker, outbox and router run on a database of their own
+//  against the simulated network, without actors and without a clock: time
+//  jumps to whatever is due next, so a day lasts a moment and every run can
+//  be repeated. The engine can be thrown away at any commit and is rebuilt
+//  from the database, as after kill -9; the network goes on meanwhile.
+
+#ifndef FUOTA_WORLD_H
+#define FUOTA_WORLD_H
+
+#include "broker/host/sim.h"
+#include "broker/outbox.h"
+#include "schema/db.h"
+#include "workers/worker.h"
+
+typedef struct {
+    fuota_sim_config_t sim;
+    //  Of every deployment
+    uint32_t deployments;  //  Default 1
+    uint32_t image_size, frag_size;
+    uint32_t group_type, periodicity;
+    uint32_t redundancy;  //  Coded fragments of the first round
+    uint32_t repair_rounds;
+    uint32_t retries;
+    uint32_t quorum;
+    uint32_t period;    //  Milliseconds
+    uint32_t time_out;  //  16 = auto
+    bool clean_up;
+    uint32_t setup_window;  //  Seconds, 0 = auto
+    //  Faults
+    uint64_t crash_at;     //  Commit after which the engine is thrown away
+    uint64_t crash_every;  //  Again after as many more
+    bool crash_before;     //  The commit itself is lost too
+} world_plan_t;
+
+typedef struct {
+    world_plan_t plan;
+    char folder [64];
+    fuota_db_t *db;
+    fuota_worker_t *worker, *clock;
+    fuota_outbox_t *outbox;
+    fuota_sim_t *sim;
+    fuota_read_t *read;
+    int64_t now, start;
+    uint64_t commits, crashes, turns;
+    uint8_t *image;
+    uint8_t sha256 [32];
+    //  In flight between the parts: lost in a crash
+    fuota_outcome_t *to_worker, *to_clock;
+    size_t worker_count, worker_room, clock_count, clock_room;
+    fuota_event_t *events, *clock_events;
+    size_t event_count, event_room, clock_event_count, clock_event_room;
+    uint32_t over;  //  Deployments that are over
+} world_t;
+
+//  Sensible values: ten devices, 5 kB, class C.
+world_plan_t world_plan (void);
+
+//  Build a world and create its deployments.
+void world_init (world_t *self, const world_plan_t *plan);
+void world_release (world_t *self);
+
+//  Run until all deployments are over, at most so many virtual days. Returns
+//  0, or -1 if they are not.
+int world_run (world_t *self, unsigned days);
+
+//  Run for so long.
+void world_run_for (world_t *self, int64_t milliseconds);
+
+//  Operate on deployment i.
+void world_operate (world_t *self, uint32_t i, fuota_operate_t operate);
+
+void world_id (uint32_t i, uint8_t *id);
+void world_group (world_t *self, uint32_t i, fuota_group_t *group);
+void world_device (world_t *self, uint32_t i, uint64_t dev_eui,
+    fuota_device_t *device);
+
+//  What has to hold after any run; fails the test that calls it.
+void world_check (world_t *self);
+
+//  Rows left in the outbox.
+size_t world_rows (world_t *self);
+
+#endif
