@@ -1,0 +1,59 @@
+//  SPDX-License-Identifier: MIT
+//
+//  config - the configuration file as one plain struct.
+//
+//  One table holds every key with its kind, default and bounds; it drives the
+//  defaults, the reading, the faults, and the test that etc/fuotad.cfg names
+//  them all. Faults are all found, one line each:
+//
+//      FILE:LINE: key: value; allowed ...
+//
+//  A key that is not in the table is a fault. Called by main, before any
+//  thread.
+
+#ifndef FUOTA_CONFIG_H
+#define FUOTA_CONFIG_H
+
+#include <stdio.h>
+#include "broker/host/sim.h"
+#include "broker/wish.h"
+
+#define FUOTA_CONFIG_PROFILES 64
+#define FUOTA_CONFIG_APPLICATIONS 32
+
+typedef struct {
+    char state_folder [256];
+    uint32_t state_map_mib;  //  Address space, not disk
+    char control_endpoint [128];
+    char events_endpoint [128];
+    uint32_t time_scale;       //  1 = real time
+    int64_t time_origin;       //  UTC milliseconds a scaled clock starts from
+    char host_type [16];       //  "sim"
+    char host_endpoint [128];  //  Empty: the simulator in this process
+    fuota_sim_config_t sim;
+    fuota_wish_defaults_t deploy;
+    fuota_profile_t profiles [FUOTA_CONFIG_PROFILES];
+    size_t profile_count;
+    char clock_applications [FUOTA_CONFIG_APPLICATIONS][41];  //  "*" = all
+    size_t clock_application_count;
+    uint32_t clock_threshold;  //  Seconds a device may be off unanswered
+    int32_t clock_leap_extra;  //  Leap seconds this build does not know
+    char log_level [16];
+} fuota_config_t;
+
+//  Every key at its default.
+void fuota_config_defaults (fuota_config_t *self);
+
+//  Read a file, or a text that is called name in faults. What it does not say
+//  is at its default. Returns 0, or -1 with every fault printed to faults and
+//  the struct not to be used.
+int fuota_config_load (fuota_config_t *self, const char *path, FILE *faults);
+int fuota_config_parse (fuota_config_t *self, const char *text,
+    const char *name, FILE *faults);
+
+//  The table, for tests and for --help: the i-th key, its default as it is
+//  written in a file, and what is allowed. False past the last.
+bool fuota_config_key (size_t i, const char **key, char *preset, size_t size,
+    const char **allowed);
+
+#endif

@@ -1,0 +1,289 @@
+//  SPDX-License-Identifier: MIT
+//
+//  Parts: the tables; a value into its field; defaults.
+
+#include <stdlib.h>
+#include <string.h>
+#include "broker/config_private.h"
+#include "workers/package/region.h"
+
+//  ---------------------------------------------------------------------
+//  The tables
+
+#define AT(field)                                                              \
+    offsetof (fuota_config_t, field), sizeof (((fuota_config_t *) 0)->field)
+#define AT_PROFILE(field)                                                      \
+    offsetof (fuota_profile_t, field), sizeof (((fuota_profile_t *) 0)->field)
+#define RATE 0, 1000, "0 to 1000 permille"
+#define VERSION 1, 2, "1 or 2"
+#define PORT 1, 223, "1 to 223"
+
+const fuota_config_row_t fuota_config_rows [] = {
+    { "state.folder", KIND_TEXT, AT (state_folder), "/var/lib/fuotad", 1, 255,
+        "a folder's path" },
+    { "state.map_mib", KIND_U32, AT (state_map_mib), "16384", 16, 16777216,
+        "16 to 16777216 MiB of address space" },
+    { "control.endpoint", KIND_TEXT, AT (control_endpoint),
+        "ipc:///run/fuotad/control", 6, 127, "ipc://PATH" },
+    { "control.events", KIND_TEXT, AT (events_endpoint),
+        "ipc:///run/fuotad/events", 6, 127, "ipc://PATH" },
+    { "time.scale", KIND_U32, AT (time_scale), "1", 1, 100000,
+        "1 to 100000 times real time; 1 but in a simulation" },
+    { "time.origin", KIND_I64, AT (time_origin), "0", 0, 4102444800000,
+        "0 to 4102444800000, UTC milliseconds" },
+    { "host.type", KIND_CHOICE, AT (host_type), "sim", 0, 0, "sim" },
+    { "host.endpoint", KIND_TEXT, AT (host_endpoint), "", 0, 127,
+        "empty for the simulator inside, or ipc://PATH of one outside" },
+    { "host.sim.seed", KIND_I64, AT (sim.seed), "1", 0, INT64_MAX, "0 and up" },
+    { "host.sim.devices", KIND_U32, AT (sim.devices), "10", 0, 1000000,
+        "0 to 1000000" },
+    { "host.sim.first_eui", KIND_EUI, AT (sim.first_eui), "70b3d57ed0000001", 0,
+        0, "16 hex digits in quotes" },
+    { "host.sim.application", KIND_TEXT, AT (sim.application),
+        "00000000-0000-4000-8000-000000000001", 1, 40, "1 to 40 characters" },
+    { "host.sim.ts003", KIND_U32, AT (sim.ts003), "1", VERSION },
+    { "host.sim.ts004", KIND_U32, AT (sim.ts004), "1", VERSION },
+    { "host.sim.ts005", KIND_U32, AT (sim.ts005), "1", VERSION },
+    { "host.sim.uplink_interval", KIND_U32, AT (sim.uplink_interval), "60000",
+        1000, 604800000, "1000 to 604800000 ms" },
+    { "host.sim.loss", KIND_U32, AT (sim.loss), "50", RATE },
+    { "host.sim.burst", KIND_U32, AT (sim.burst), "1", 0, 10000,
+        "0 to 10000 frames" },
+    { "host.sim.unicast_loss", KIND_U32, AT (sim.unicast_loss), "10", RATE },
+    { "host.sim.duplicates", KIND_U32, AT (sim.duplicates), "0", RATE },
+    { "host.sim.reorder", KIND_U32, AT (sim.reorder), "0", RATE },
+    { "host.sim.dead", KIND_U32, AT (sim.dead), "0", RATE },
+    { "host.sim.refusing", KIND_U32, AT (sim.refusing), "0", RATE },
+    { "host.sim.quirks", KIND_U32, AT (sim.quirks), "0", RATE },
+    { "host.sim.clock_error", KIND_U32, AT (sim.clock_error), "2000", 0,
+        86400000, "0 to 86400000 ms" },
+    { "host.sim.drift", KIND_U32, AT (sim.drift), "20", 0, 10000,
+        "0 to 10000 parts per million" },
+    { "host.sim.answer_delay", KIND_U32, AT (sim.answer_delay), "2000", 0,
+        3600000, "0 to 3600000 ms" },
+    { "host.sim.max_losses", KIND_U32, AT (sim.max_losses), "0", 0, 16383,
+        "0 (any) to 16383 fragments" },
+    { "host.sim.max_block", KIND_U32, AT (sim.max_block), "0", 0, 16777216,
+        "0 (any) to 16777216 bytes" },
+    { "host.sim.gateways", KIND_U32, AT (sim.gateways), "1", 1, 16, "1 to 16" },
+    { "host.sim.gateway_refusal", KIND_U32, AT (sim.gateway_refusal), "0",
+        RATE },
+    { "host.sim.blind", KIND_U32, AT (sim.blind), "0", 0, 1, "0 or 1" },
+    { "host.sim.busy", KIND_U32, AT (sim.busy), "0", RATE },
+    { "host.sim.lost_answers", KIND_U32, AT (sim.lost_answers), "0", RATE },
+    { "host.sim.scheduler", KIND_U32, AT (sim.scheduler), "1000", 1, 60000,
+        "1 to 60000 ms" },
+    { "deploy.application", KIND_TEXT, AT (deploy.application), "", 0, 40,
+        "at most 40 characters; empty: the simulator's, or each wish says" },
+    { "deploy.region", KIND_REGION, AT (deploy.region), "EU868", 1, 16, NULL },
+    { "deploy.dr", KIND_I32, AT (deploy.dr), "-1", -1, 15,
+        "-1 (that of RX2 or the ping slot) to 15" },
+    { "deploy.expected_loss", KIND_U32, AT (deploy.expected_loss), "10", 0, 90,
+        "0 to 90 per cent" },
+    { "deploy.quorum", KIND_U32, AT (deploy.quorum), "100", 1, 100,
+        "1 to 100 per cent" },
+    { "deploy.retries", KIND_U32, AT (deploy.retries), "3", 1, 20,
+        "1 to 20 attempts" },
+    { "deploy.uplink_interval", KIND_U32, AT (deploy.uplink_interval), "3600",
+        10, 604800, "10 to 604800 seconds" },
+    { "deploy.repair_rounds", KIND_U32, AT (deploy.repair_rounds), "3", 0, 50,
+        "0 to 50 rounds" },
+    { "deploy.guard", KIND_U32, AT (deploy.guard), "3", 1, 60,
+        "1 to 60 seconds" },
+    { "deploy.mc_addr", KIND_ADDRESS, AT (deploy.mc_addr_prefix), "01000000/8",
+        0, 0, "8 hex digits / 0 to 24 bits, in quotes" },
+    { "clock.applications", KIND_WORDS, AT (clock_applications), "*", 1, 40,
+        "a list of at most 32 application ids, or [ \"*\" ]" },
+    { "clock.threshold", KIND_U32, AT (clock_threshold), "2", 0, 3600,
+        "0 to 3600 seconds" },
+    { "clock.leap_extra", KIND_I32, AT (clock_leap_extra), "0", -5, 5,
+        "-5 to 5 seconds" },
+    { "log.level", KIND_CHOICE, AT (log_level), "info", 0, 0,
+        "error, warning, info, debug" },
+    { .key = NULL },
+};
+
+//  Of each group in the list `profiles`
+const fuota_config_row_t fuota_config_profile_rows [] = {
+    { "name", KIND_TEXT, AT_PROFILE (name), "", 1, 64, "1 to 64 characters" },
+    { "ts003", KIND_U32, AT_PROFILE (dialect.ts003), "1", 0, 2,
+        "0 (none), 1 or 2" },
+    { "ts004", KIND_U32, AT_PROFILE (dialect.ts004), "1", VERSION },
+    { "ts005", KIND_U32, AT_PROFILE (dialect.ts005), "1", VERSION },
+    { "port003", KIND_U32, AT_PROFILE (dialect.port003), "202", PORT },
+    { "port004", KIND_U32, AT_PROFILE (dialect.port004), "201", PORT },
+    { "port005", KIND_U32, AT_PROFILE (dialect.port005), "200", PORT },
+    { "max_nb_frag", KIND_U32, AT_PROFILE (dialect.max_nb_frag), "0", 0, 16382,
+        "0 (not known) to 16382" },
+    { "max_frag_size", KIND_U32, AT_PROFILE (dialect.max_frag_size), "0", 0,
+        255, "0 (not known) to 255 bytes" },
+    { "missing_one", KIND_BOOL, AT_PROFILE (dialect.missing_one), "false", 0, 0,
+        "true or false" },
+    { "keep_session", KIND_BOOL, AT_PROFILE (dialect.keep_session), "false", 0,
+        0, "true or false" },
+    { .key = NULL },
+};
+
+//  ---------------------------------------------------------------------
+//  A value into its field
+
+static bool
+s_word_of (const char *list, const char *word)
+{
+    size_t size = strlen (word);
+    for (const char *at = list; size && (at = strstr (at, word)); at += size)
+        if ((at == list || at [-1] == ' ') &&
+            (at [size] == 0 || at [size] == ','))
+            return true;
+    return false;
+}
+
+//  Hex digits up to end into *value.
+static bool
+s_hex (const char *text, size_t digits, uint64_t *value)
+{
+    *value = 0;
+    for (size_t i = 0; i < digits; i++) {
+        const char *set = "0123456789abcdef0123456789ABCDEF";
+        const char *at = text [i] ? strchr (set, text [i]) : NULL;
+        if (!at)
+            return false;
+        *value = *value << 4 | ((uint64_t) (at - set) & 15);
+    }
+    return true;
+}
+
+static bool
+s_set_address (void *field, const char *text)
+{
+    uint64_t prefix;
+    char *end;
+    if (!s_hex (text, 8, &prefix) || text [8] != '/' || text [9] < '0' ||
+        text [9] > '9')
+        return false;
+    unsigned long bits = strtoul (text + 9, &end, 10);
+    if (*end || bits > 24)
+        return false;
+    fuota_wish_defaults_t *deploy =
+        (fuota_wish_defaults_t *) (void *) ((char *) field -
+                                            offsetof (fuota_wish_defaults_t,
+                                                mc_addr_prefix));
+    deploy->mc_addr_prefix = (uint32_t) prefix;
+    deploy->mc_addr_bits = (uint32_t) bits;
+    return true;
+}
+
+static bool
+s_set_text (const fuota_config_row_t *row, char *field, const char *text)
+{
+    size_t size = strlen (text);
+    bool good = size < row->size;
+    uint64_t eui;
+    switch (row->kind) {
+        case KIND_CHOICE:
+            good = good && s_word_of (row->allowed, text);
+            break;
+        case KIND_REGION:
+            good = good && fuota_region_find (text);
+            break;
+        case KIND_EUI:
+            good = size == 16 && s_hex (text, 16, &eui);
+            if (good)
+                memcpy (field, &eui, sizeof eui);
+            return good;
+        case KIND_ADDRESS:
+            return s_set_address (field, text);
+        default:
+            good =
+                good && size >= (size_t) row->min && size <= (size_t) row->max;
+    }
+    if (good)
+        memcpy (field, text, size + 1);
+    return good;
+}
+
+static bool
+s_set_number (const fuota_config_row_t *row, char *field, int64_t number)
+{
+    if (number < row->min || number > row->max)
+        return false;
+    uint32_t u32 = (uint32_t) number;
+    int32_t i32 = (int32_t) number;
+    if (row->kind == KIND_U32)
+        memcpy (field, &u32, sizeof u32);
+    else if (row->kind == KIND_I32)
+        memcpy (field, &i32, sizeof i32);
+    else
+        memcpy (field, &number, sizeof number);
+    return true;
+}
+
+bool
+fuota_config_set (const fuota_config_row_t *row, void *base,
+    const fuota_config_value_t *value)
+{
+    char *field = (char *) base + row->offset;
+    bool flag = value->number != 0;
+    switch (row->kind) {
+        case KIND_U32:
+        case KIND_I32:
+        case KIND_I64:
+            return value->is_number && s_set_number (row, field, value->number);
+        case KIND_BOOL:
+            if (value->is_bool)
+                memcpy (field, &flag, sizeof flag);
+            return value->is_bool;
+        case KIND_WORDS:
+            return false;  //  A list; see s_take_words
+        default:
+            return value->is_text && s_set_text (row, field, value->text);
+    }
+}
+
+//  ---------------------------------------------------------------------
+//  Defaults
+
+static fuota_config_value_t
+s_preset (const fuota_config_row_t *row)
+{
+    fuota_config_value_t value = { .is_text = true, .text = row->preset };
+    if (row->kind >= KIND_U32 && row->kind <= KIND_I64) {
+        value.is_number = true;
+        value.number = strtoll (row->preset, NULL, 10);
+    }
+    value.is_bool = row->kind == KIND_BOOL;  //  All of them false
+    return value;
+}
+
+void
+fuota_config_preset (const fuota_config_row_t *rows, void *base)
+{
+    for (size_t i = 0; rows [i].key; i++) {
+        fuota_config_value_t value = s_preset (&rows [i]);
+        fuota_config_set (&rows [i], base, &value);
+    }
+}
+
+void
+fuota_config_defaults (fuota_config_t *self)
+{
+    *self = (fuota_config_t){ .clock_application_count = 1 };
+    fuota_config_preset (fuota_config_rows, self);
+    memcpy (self->clock_applications [0], "*", 2);
+}
+
+bool
+fuota_config_key (size_t i, const char **key, char *preset, size_t size,
+    const char **allowed)
+{
+    const fuota_config_row_t *row = &fuota_config_rows [i];
+    if (!row->key)
+        return false;
+    bool bare = row->kind >= KIND_U32 && row->kind <= KIND_BOOL;
+    *key = row->key;
+    *allowed = row->allowed ? row->allowed : "a region's name";
+    const char *open = row->kind == KIND_WORDS ? "[ \"" : bare ? "" : "\"";
+    const char *close = row->kind == KIND_WORDS ? "\" ]" : bare ? "" : "\"";
+    snprintf (preset, size, "%s%s%s", open, row->preset, close);
+    return true;
+}

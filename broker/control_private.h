@@ -1,0 +1,49 @@
+//  SPDX-License-Identifier: MIT
+//
+//  control_private - what the parts of the control share: control.c reads
+//  requests and answers, create.c makes deployments, find.c looks them up.
+
+#ifndef FUOTA_CONTROL_PRIVATE_H
+#define FUOTA_CONTROL_PRIVATE_H
+
+#include "broker/control.h"
+
+struct fuota_control {
+    fuota_db_t *db;
+    fuota_read_t *read;  //  Its own; a new snapshot each request
+    const fuota_control_table_t *table;
+    const char *version;
+    uint64_t seq;  //  Of its last journal line
+    int64_t now;   //  Of this request
+    const uint8_t *random;
+    fuota_batch_t batch;
+    //  Of the wish being read
+    fuota_request_t request;
+    fuota_slice_t image;  //  In the request's own bytes
+    bool has_image;
+    uint64_t *devices;
+    size_t device_count, device_room;
+};
+
+//  Answer with a status and words.
+void fuota_control_say (fuota_turn_t *turn, ReplyStatus status,
+    const char *words, ...) __attribute__ ((format (printf, 3, 4)));
+
+//  Deployment and group of an id, as a summary. Returns 0 or a code.
+int fuota_control_summary (fuota_control_t *self, const uint8_t *id,
+    Summary *out);
+
+//  DEPLOY and PLAN: check the wish in self->request, then create or only plan.
+void fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn);
+
+//  The deployment a text means, in turn->id. False with the turn answered if
+//  it is none or several.
+bool fuota_find_id (fuota_control_t *self, const char *text,
+    fuota_turn_t *turn);
+
+//  LIST, DEVICES, JOURNAL: a page after the key self->request.after.
+void fuota_find_list (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_find_devices (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_find_journal (fuota_control_t *self, fuota_turn_t *turn);
+
+#endif
