@@ -1,0 +1,271 @@
+//  SPDX-License-Identifier: MIT
+//
+//  Parts: binding; a request; a journal line; the pipe and the loop.
+
+#include <openssl/rand.h>
+#include "broker/clock.h"
+#include "broker/control_actor.h"
+#include "broker/store.h"
+#include "broker/summary.h"
+#include "schema/record.h"
+#include "workers/package/mckey.h"
+
+#define TURN_MESSAGES 64
+#define STORE_PATIENCE 30000  //  Milliseconds
+#define EVENTS_KEPT 10000     //  For a subscriber that is slow
+#define WARN_EVERY 1000       //  At most one line in so many milliseconds
+
+typedef struct {
+    zsock_t *pipe;
+    fuota_control_t *control;
+    zsock_t *requests, *events;  //  Outer
+    zsock_t *store, *deployments, *journal;
+    uint64_t taken, malformed, told;
+    int64_t warned;
+    bool terminated;
+    fuota_turn_t turn;
+    uint8_t reply [Reply_size];
+} self_t;
+
+//  ---------------------------------------------------------------------
+//  Binding
+
+static zsock_t *
+s_bind (int type, const char *endpoint)
+{
+    zsock_t *sock = zsock_new (type);
+    assert (sock);
+    zsock_set_linger (sock, 100);
+    zsock_set_maxmsgsize (sock, FUOTA_CONTROL_REQUEST_MAX);
+    if (type == ZMQ_PUB)
+        zsock_set_sndhwm (sock, EVENTS_KEPT);
+    if (zsock_bind (sock, "%s", endpoint) < 0) {
+        zsys_error ("control: bind %s: %s", endpoint, zmq_strerror (errno));
+        zsock_destroy (&sock);
+    }
+    return sock;
+}
+
+int
+fuota_control_bind (fuota_control_args_t *args, const char *control,
+    const char *events)
+{
+    args->requests = s_bind (ZMQ_ROUTER, control);
+    args->events = args->requests ? s_bind (ZMQ_PUB, events) : NULL;
+    if (args->events)
+        return 0;
+    zsock_destroy (&args->requests);
+    return -1;
+}
+
+//  ---------------------------------------------------------------------
+//  A request
+
+//  A REQ that was not answered can never send again: make another.
+static void
+s_connect_store (self_t *self)
+{
+    zsock_destroy (&self->store);
+    self->store = zsock_new_req (">inproc://store");
+    assert (self->store);
+    zsock_set_linger (self->store, 0);
+    zsock_set_rcvtimeo (self->store, STORE_PATIENCE);
+}
+
+//  Commit first, then tell, and only then answer.
+static void
+s_carry_out (self_t *self)
+{
+    fuota_turn_t *turn = &self->turn;
+    if (turn->batch && fuota_store_commit (self->store, turn->batch)) {
+        zsys_error ("control: commit: the store refused or did not answer");
+        s_connect_store (self);
+        fuota_control_failed (turn,
+            "the store refused or did not answer; ask again with the same "
+            "token");
+        return;
+    }
+    if (turn->op == FUOTA_OP_NONE)
+        return;
+    uint8_t op = (uint8_t) turn->op;
+    zsock_send (self->deployments, "bbb", "C", (size_t) 1, &op, (size_t) 1,
+        turn->id, (size_t) FUOTA_ID_SIZE);
+    char id [2 * FUOTA_ID_SIZE + 1];
+    fuota_summary_hex (turn->id, FUOTA_ID_SIZE, id);
+    static const char *const names [] = { "none", "created", "pause", "resume",
+        "cancel" };
+    zsys_info ("control: deployment=%s op=%s", id, names [op]);
+}
+
+static void
+s_warn (self_t *self, int64_t now, const char *words)
+{
+    self->malformed++;
+    if (now - self->warned < WARN_EVERY && now >= self->warned)
+        return;
+    self->warned = now;
+    zsys_warning ("control: malformed=%llu %s",
+        (unsigned long long) self->malformed, words);
+}
+
+static void
+s_decide (self_t *self, zframe_t *body, bool alone, int64_t now)
+{
+    uint8_t random [FUOTA_WISH_RANDOM];
+    self->taken++;
+    if (!alone)
+        fuota_control_failed (&self->turn, "");
+    else if (RAND_bytes (random, sizeof random) != 1)
+        fuota_control_failed (&self->turn, "no random numbers to be had");
+    else
+        fuota_control_take (self->control,
+            fuota_slice (zframe_data (body), zframe_size (body)), now, random,
+            &self->turn);
+    fuota_mckey_wipe (random, sizeof random);
+    if (!alone) {
+        self->turn.reply.status = FUOTA_MALFORMED;
+        snprintf (self->turn.reply.words, sizeof self->turn.reply.words,
+            "message: several frames; allowed one, a Request");
+    }
+    if (self->turn.reply.status == FUOTA_MALFORMED)
+        s_warn (self, now, self->turn.reply.words);
+    s_carry_out (self);
+}
+
+//  Frames: peer, an empty one if the client is a REQ, the Request.
+static void
+s_handle_request (self_t *self, int64_t now)
+{
+    zmsg_t *msg = zmsg_recv (self->requests);
+    if (!msg)
+        return;  //  Interrupted
+    zframe_t *peer = zmsg_pop (msg), *body = zmsg_pop (msg);
+    bool req = body && zframe_size (body) == 0 && zmsg_size (msg) > 0;
+    if (req) {
+        zframe_destroy (&body);
+        body = zmsg_pop (msg);
+    }
+    if (body) {
+        s_decide (self, body, zmsg_size (msg) == 0, now);
+        size_t size = fuota_control_encode (&self->turn.reply, self->reply,
+            sizeof self->reply);
+        zframe_send (&peer, self->requests, ZFRAME_MORE);
+        if (req)
+            zsock_send (self->requests, "zb", self->reply, size);
+        else
+            zsock_send (self->requests, "b", self->reply, size);
+    }
+    zframe_destroy (&peer);
+    zframe_destroy (&body);
+    zmsg_destroy (&msg);
+}
+
+//  ---------------------------------------------------------------------
+//  A journal line
+
+static void
+s_handle_line (self_t *self)
+{
+    zframe_t *frame = zframe_recv (self->journal);
+    if (!frame)
+        return;
+    fuota_slice_t bytes =
+        fuota_slice (zframe_data (frame), zframe_size (frame));
+    fuota_line_t line;
+    //  From our own store: what it commits can be read
+    int rc = fuota_record_decode (JournalLine_fields, &line, bytes);
+    assert (rc == 0);
+    char id [2 * FUOTA_ID_SIZE + 1], topic [80];
+    fuota_summary_hex (line.deployment, FUOTA_ID_SIZE, id);
+    snprintf (topic, sizeof topic, "deployment/%s/%s", id, line.what);
+    zsock_send (self->events, "sb", topic, bytes.data, bytes.size);
+    self->told++;
+    zframe_destroy (&frame);
+}
+
+//  ---------------------------------------------------------------------
+//  The pipe and the loop
+
+static void
+s_handle_pipe (self_t *self)
+{
+    char *command = zstr_recv (self->pipe);
+    if (!command)
+        return;  //  Interrupted
+    if (streq (command, "STATS"))
+        zsock_send (self->pipe, "s888", "STATS", self->taken, self->malformed,
+            self->told);
+    else if (streq (command, "$TERM"))
+        self->terminated = true;
+    else
+        assert (false);
+    zstr_free (&command);
+}
+
+static void
+s_start (self_t *self, zsock_t *pipe, const fuota_control_args_t *args)
+{
+    self->pipe = pipe;
+    self->control = args->control;
+    self->requests = args->requests;
+    self->events = args->events;
+    self->deployments = zsock_new_push (">inproc://deployments");
+    self->journal = zsock_new_sub (">inproc://journal", "");
+    assert (self->deployments && self->journal);
+    zsock_set_linger (self->deployments, 0);
+    zsock_set_rcvhwm (self->journal, 100000);
+    s_connect_store (self);
+}
+
+static void
+s_stop (self_t *self)
+{
+    zsock_destroy (&self->requests);
+    zsock_destroy (&self->events);
+    zsock_destroy (&self->deployments);
+    zsock_destroy (&self->journal);
+    zsock_destroy (&self->store);
+    fuota_control_destroy (&self->control);
+}
+
+//  Some of each, so that neither side starves the other or the pipe.
+static void
+s_turn (self_t *self)
+{
+    int64_t now = fuota_clock_now ();
+    for (int i = 0; i < TURN_MESSAGES; i++) {
+        bool idle = true;
+        if (zsock_events (self->journal) & ZMQ_POLLIN) {
+            s_handle_line (self);
+            idle = false;
+        }
+        if (zsock_events (self->requests) & ZMQ_POLLIN) {
+            s_handle_request (self, now);
+            idle = false;
+        }
+        if (idle)
+            break;
+    }
+}
+
+void
+fuota_control_actor (zsock_t *pipe, void *args)
+{
+    self_t *self = zmalloc (sizeof *self);
+    assert (self);
+    s_start (self, pipe, args);
+    zpoller_t *poller = zpoller_new (pipe, self->requests, self->journal, NULL);
+    assert (poller);
+    zsock_signal (pipe, 0);  //  Ready: zactor_new returns now
+    while (!self->terminated) {
+        void *which = zpoller_wait (poller, -1);
+        if (which == pipe)
+            s_handle_pipe (self);
+        else if (zpoller_terminated (poller))
+            break;  //  Interrupted
+        s_turn (self);
+    }
+    zpoller_destroy (&poller);
+    s_stop (self);
+    free (self);
+}
