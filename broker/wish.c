@@ -203,7 +203,9 @@ s_check_tags (fuota_wish_check_t *self)
         if (!*key || twice || !s_printable (key) ||
             !s_printable (wish->tags [i].value))
             fuota_faults_add (self->faults, "tags",
-                s_printable (key) ? key : "(control characters)",
+                !*key               ? "(empty)"
+                : s_printable (key) ? key
+                                    : "(control characters)",
                 "different keys of 1 to 32 characters, values of at most 64");
         self->deployment->tags [i] = wish->tags [i];
     }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "broker/wish_private.h"
+#include "workers/package/gpstime.h"
 
 #define LEAD_MAX 16777215000ll  //  TimeToStart has 24 bits: 194 days
 
@@ -81,7 +82,7 @@ s_check_rate (fuota_wish_check_t *self)
 static void
 s_check_frequency (fuota_wish_check_t *self)
 {
-    uint32_t hz = self->wish->frequency, low, high;
+    uint32_t hz = self->wish->frequency, low, high, code;
     if (!hz)
         hz = self->wish->group_type == 1
                  ? fuota_region_ping (self->region, NULL)
@@ -91,7 +92,7 @@ s_check_frequency (fuota_wish_check_t *self)
         return;
     uint32_t unit = hz >= 2400000000u ? 200 : 100;
     bool inside = fuota_region_has_frequency (self->region, hz, &low, &high);
-    if (!inside || hz % unit)
+    if (!inside || !fuota_frequency_code (hz, &code))
         fuota_faults_add (self->faults, "frequency",
             fuota_wish_number (hz).text,
             "%u to %u Hz (%s), a multiple of %u Hz", (unsigned) low,
