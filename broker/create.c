@@ -51,6 +51,7 @@ s_device (void *arg, uint64_t dev_eui, const fuota_dialect_t *dialect,
             fuota_record_decode (Route_fields, &route, scan.value))
             continue;
         out->count++;
+        out->indexes |= 1u << (route.frag_index & 3);
         if (!s_same_dialect (&route.dialect, dialect))
             out->conflicting = true;
     }
@@ -180,7 +181,8 @@ s_put_devices (fuota_control_t *self, const fuota_deployment_t *deployment)
     uint8_t one [64], two [64];
     fuota_device_t device = { .changed = self->now };
     fuota_route_t route = { .has_dialect = true,
-        .dialect = deployment->dialect };
+        .dialect = deployment->dialect,
+        .frag_index = deployment->frag_index };
     fuota_slice_t device_row = fuota_slice (one,
         fuota_record_encode (Device_fields, &device, one, sizeof one));
     fuota_slice_t route_row = fuota_slice (two,

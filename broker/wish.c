@@ -342,9 +342,10 @@ fuota_wish_sort (uint64_t *devices, size_t count)
         qsort (devices, count, sizeof *devices, s_compare);
 }
 
-//  What is wrong with the i-th device, NULL if nothing is.
+//  What is wrong with the i-th device, NULL if nothing is. Its FragIndexes
+//  are added to indexes.
 static const char *
-s_device_fault (fuota_wish_check_t *self, size_t i)
+s_device_fault (fuota_wish_check_t *self, size_t i, unsigned *indexes)
 {
     const fuota_wish_facts_t *facts = self->facts;
     uint64_t eui = facts->devices [i];
@@ -356,6 +357,7 @@ s_device_fault (fuota_wish_check_t *self, size_t i)
         return NULL;
     fuota_wish_device_t other = { 0 };
     facts->device (facts->arg, eui, &self->deployment->dialect, &other);
+    *indexes |= other.indexes;
     if (other.count >= FUOTA_WISH_DEVICE_MAX)
         return "devices in less than four unfinished deployments";
     if (other.conflicting)
@@ -364,15 +366,30 @@ s_device_fault (fuota_wish_check_t *self, size_t i)
     return NULL;
 }
 
+//  Every fragment bears the index, so it must be free on all devices.
+static void
+s_take_index (fuota_wish_check_t *self, unsigned used)
+{
+    uint32_t index = 0;
+    while (index < FUOTA_WISH_DEVICE_MAX && used >> index & 1)
+        index++;
+    self->deployment->frag_index = index;
+    if (index == FUOTA_WISH_DEVICE_MAX)
+        fuota_faults_add (self->faults, "devices", "(together)",
+            "devices with one of the FragIndexes 0 to 3 free on all of them; "
+            "their unfinished deployments take all four");
+}
+
 static void
 s_check_devices (fuota_wish_check_t *self)
 {
     size_t wrong = 0;
+    unsigned indexes = 0;
     if (!self->facts->device_count)
         fuota_faults_add (self->faults, "devices", "none",
             "one DevEUI at least");
     for (size_t i = 0; i < self->facts->device_count; i++) {
-        const char *allowed = s_device_fault (self, i);
+        const char *allowed = s_device_fault (self, i, &indexes);
         if (allowed && wrong++ < DEVICE_FAULTS)
             s_fault_eui (self, "devices", self->facts->devices [i], allowed);
     }
@@ -380,6 +397,8 @@ s_check_devices (fuota_wish_check_t *self)
         fuota_faults_add (self->faults, "devices",
             fuota_wish_number ((int64_t) wrong).text,
             "as above: so many devices are wrong, the first 8 are named");
+    if (!wrong)
+        s_take_index (self, indexes);
     self->deployment->block_ack_delay =
         fuota_plan_ack_delay ((uint32_t) self->facts->device_count);
 }

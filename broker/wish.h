@@ -49,6 +49,7 @@ void fuota_wish_dialect (fuota_dialect_t *self);
 typedef struct {
     unsigned count;    //  How many it is in
     bool conflicting;  //  One of them has other versions or ports
+    unsigned indexes;  //  Mask of the FragIndexes they have
 } fuota_wish_device_t;
 
 typedef void (fuota_wish_device_fn) (void *arg, uint64_t dev_eui,

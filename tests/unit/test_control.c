@@ -376,12 +376,28 @@ test_control__token_makes_it_idempotent (void **state)
     assert_string_equal (reply->faults [0].field, "token");
 }
 
+//  FragIndex in the route of a device, for the last deployment.
+static uint32_t
+s_route_index (world_t *world, uint64_t dev_eui)
+{
+    fuota_read_t *read = fuota_db_read (world->db);
+    fuota_key_t key = fuota_key_route (dev_eui, world->turn.id);
+    fuota_route_t route;
+    assert_int_equal (fuota_read_record (read, FUOTA_TABLE_ROUTE, &key,
+                          Route_fields, &route),
+        0);
+    fuota_read_end (&read);
+    return route.frag_index;
+}
+
 static void
 test_control__device_in_four_deployments (void **state)
 {
     world_t *world = *state;
-    for (int i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 4; i++) {
         s_deploy (world, "many");
+        assert_int_equal (s_route_index (world, 1), i);
+    }
     s_wish (world, "fifth");
     const fuota_reply_t *reply = s_send (world, FUOTA_DEPLOY);
     assert_int_equal (reply->status, FUOTA_FAULTS);

@@ -85,7 +85,8 @@ CHANGE (no_devices, w->facts.device_count = 0)
 CHANGE (zero_device, w->devices [0] = 0)
 CHANGE (twice, w->devices [1] = 1)
 CHANGE (four, w->other.count = 4)
-CHANGE (three, w->other.count = 3)
+CHANGE (three, w->other.count = 3; w->other.indexes = 7)
+CHANGE (indexes, w->other.count = 2; w->other.indexes = 15)
 CHANGE (conflict, w->other.count = 1; w->other.conflicting = true)
 CHANGE (no_image, w->facts.has_image = false)
 CHANGE (empty_image, w->facts.image_size = 0)
@@ -179,6 +180,7 @@ static const struct {
     { "device twice", s_twice, "devices" },
     { "in four deployments", s_four, "devices" },
     { "in three deployments", s_three, NULL },
+    { "no index free on all", s_indexes, "devices" },
     { "other versions elsewhere", s_conflict, "devices" },
     { "no image", s_no_image, "image" },
     { "empty image", s_empty_image, "image" },
@@ -366,6 +368,23 @@ test_wish__duty_sets_the_period (void **state)
 }
 
 static void
+test_wish__index_is_free_on_all_devices (void **state)
+{
+    (void) state;
+    static world_t world;
+    static const struct {
+        unsigned used, index;
+    } cases [] = { { 0, 0 }, { 1, 1 }, { 2, 0 }, { 5, 1 }, { 7, 3 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s_good (&world);
+        world.other.count = 1;
+        world.other.indexes = cases [i].used;
+        assert_int_equal (s_check (&world), 0);
+        assert_int_equal (world.deployment.frag_index, cases [i].index);
+    }
+}
+
+static void
 test_wish__address_keeps_the_prefix (void **state)
 {
     (void) state;
@@ -393,6 +412,7 @@ main (void)
         cmocka_unit_test (test_wish__faults_are_bounded),
         cmocka_unit_test (test_wish__becomes_a_plan),
         cmocka_unit_test (test_wish__duty_sets_the_period),
+        cmocka_unit_test (test_wish__index_is_free_on_all_devices),
         cmocka_unit_test (test_wish__address_keeps_the_prefix),
     };
     return cmocka_run_group_tests_name ("wish", tests, NULL, NULL);
