@@ -30,7 +30,7 @@ typedef struct {
     uint64_t row;
     uint64_t target;
     int64_t due;  //  HANDED, TAKEN: patience ends
-    int64_t expires_at;
+    int64_t created, expires_at;
     uint32_t next;    //  In the target's line, or in the free list
     uint32_t bucket;  //  Next with the same hash of its number
     uint8_t owner, kind, state;
@@ -201,8 +201,8 @@ s_wake_at (fuota_outbox_t *self, uint32_t at, int64_t due)
     (void) rc;
 }
 
-//  At the end of its target's line; a clock's answer before what waits, for
-//  its window is near.
+//  In its target's line. Rows of two owners found at start go by their time:
+//  the first may be at the host already, the others are not.
 static void
 s_line_up (fuota_outbox_t *self, uint32_t at)
 {
@@ -211,28 +211,17 @@ s_line_up (fuota_outbox_t *self, uint32_t at)
     if (place == NONE)
         place = s_new_target (self, entry->target);
     s_target_t *target = &self->targets [place];
-    if (target->head == NONE) {
-        target->head = target->tail = at;
-        s_wake_at (self, at, self->now);
-    }
-    else if (entry->owner == FUOTA_OWNER_CLOCK) {
-        uint32_t head = target->head;
-        if (self->entries [head].state == WAITING) {
-            entry->next = head;
-            target->head = at;
-            s_wake_at (self, at, self->now);
-        }
-        else {
-            entry->next = self->entries [head].next;
-            self->entries [head].next = at;
-            if (target->tail == head)
-                target->tail = at;
-        }
-    }
-    else {
-        self->entries [target->tail].next = at;
+    uint32_t *link = &target->head;
+    if (self->started && *link != NONE)
+        link = &self->entries [target->tail].next;
+    while (*link != NONE && self->entries [*link].created <= entry->created)
+        link = &self->entries [*link].next;
+    entry->next = *link;
+    *link = at;
+    if (entry->next == NONE)
         target->tail = at;
-    }
+    if (target->head == at)
+        s_wake_at (self, at, self->now);
 }
 
 //  Where a row waits in line. Calls that transmit nothing have a line each.
@@ -263,12 +252,14 @@ s_add (fuota_outbox_t *self, unsigned owner, uint64_t number,
     uint32_t bucket = s_mix (number) & self->entry_mask;
     self->entries [at] = (s_entry_t){ .row = number,
         .target = s_target_of (row, owner, number),
+        .created = row->created,
         .expires_at = row->expires_at,
         .next = NONE,
         .bucket = self->entry_buckets [bucket],
         .owner = (uint8_t) owner,
         .kind = (uint8_t) row->kind,
-        .state = WAITING,
+        //  Withdrawn in an earlier life: it may be in the device's queue
+        .state = row->withdrawn ? TAKEN : WAITING,
         .uncertain = !self->started && row->kind == FUOTA_FRAGMENT };
     self->entry_buckets [bucket] = at;
     self->stats.rows++;
@@ -361,7 +352,8 @@ s_create (const fuota_deployment_t *deployment, fuota_downlink_t *out)
         out->mc_app_s_key, out->mc_nwk_s_key);
 }
 
-//  A row with what it only names. FUOTA_ENOTFOUND if it is gone.
+//  A row with what it only names. FUOTA_ENOTFOUND if it is gone, FUOTA_EBUSY
+//  if it was withdrawn.
 static int
 s_build (fuota_outbox_t *self, const s_entry_t *entry, fuota_downlink_t *out)
 {
@@ -374,6 +366,8 @@ s_build (fuota_outbox_t *self, const s_entry_t *entry, fuota_downlink_t *out)
         OutboxRow_fields, &row);
     if (rc)
         return rc;
+    if (row.withdrawn)
+        return FUOTA_EBUSY;
     out->kind = entry->counting ? FUOTA_COUNTER : row.kind;
     memcpy (out->deployment, row.deployment, FUOTA_ID_SIZE);
     memcpy (out->group, row.group, sizeof out->group);
@@ -449,12 +443,17 @@ s_hand (fuota_outbox_t *self, uint32_t at, fuota_downlink_t *out)
 {
     s_entry_t *entry = &self->entries [at];
     if (entry->state == TAKEN) {
+        if (self->now < entry->expires_at + 2 * PATIENCE) {
+            s_wake_at (self, at, entry->expires_at + 2 * PATIENCE);
+            return false;
+        }
         //  The host never said what became of it; it has expired long since
         s_say (self, entry, FUOTA_EXPIRED, "");
         s_remove (self, at);
         return false;
     }
-    if (entry->state == HANDED) {
+    bool handed = entry->state == HANDED;
+    if (handed) {
         self->in_flight--;
         self->stats.retried++;
         entry->state = WAITING;
@@ -469,8 +468,15 @@ s_hand (fuota_outbox_t *self, uint32_t at, fuota_downlink_t *out)
         return false;
     }
     int rc = s_build (self, entry, out);
+    if (rc == FUOTA_EBUSY && handed) {
+        entry->state = TAKEN;
+        s_wake_at (self, at, entry->expires_at + 2 * PATIENCE);
+        return false;
+    }
     if (rc) {
-        if (rc != FUOTA_ENOTFOUND)
+        if (rc == FUOTA_EBUSY)
+            s_say (self, entry, FUOTA_EXPIRED, "");
+        else if (rc != FUOTA_ENOTFOUND)
             s_say (self, entry, FUOTA_NEVER, "stored row cannot be read");
         s_remove (self, at);
         return false;
@@ -581,6 +587,11 @@ fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
         }
     }
     else {
+        //  A fragment's fate may overtake the word that it was taken
+        if (entry->kind == FUOTA_FRAGMENT &&
+            (outcome->kind == FUOTA_SENT || outcome->kind == FUOTA_REFUSED ||
+                outcome->kind == FUOTA_EXPIRED))
+            s_say (self, entry, FUOTA_TAKEN, "");
         s_forward (self, outcome);
         s_remove (self, at);
     }

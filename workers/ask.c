@@ -34,7 +34,7 @@ fuota_ask_new (fuota_subject_t self, const fuota_env_t *env,
         .package = package,
         .version = (uint8_t) version,
         .group_id = (uint8_t) self.device->group_id,
-        .frag_index = (uint8_t) self.device->frag_index };
+        .frag_index = (uint8_t) env->deployment->frag_index };
     return command;
 }
 
@@ -107,7 +107,9 @@ fuota_ask_key (fuota_subject_t self, const fuota_env_t *env,
 void
 fuota_ask_settle (fuota_device_t *device, fuota_effects_t *out)
 {
-    if (device->asked != FUOTA_ASKED_NOT)
+    //  Once it was on air the row is gone
+    if (device->asked == FUOTA_ASKED_QUEUED ||
+        device->asked == FUOTA_ASKED_KEY)
         fuota_effects_drop (out, device->row);
     device->asked = FUOTA_ASKED_NOT;
     device->tries = 0;
@@ -126,7 +128,8 @@ s_again (fuota_subject_t self, const fuota_env_t *env, fuota_effects_t *out)
     }
     if (self.device->tries >= env->deployment->retries)
         return FUOTA_ASK_GAVE_UP;
-    fuota_effects_drop (out, self.device->row);
+    if (self.device->asked == FUOTA_ASKED_QUEUED)
+        fuota_effects_drop (out, self.device->row);
     self.device->tries++;
     s_send (self.device, env, out);
     return FUOTA_ASK_WAIT;
@@ -139,6 +142,7 @@ s_outcome (fuota_subject_t self, const fuota_outcome_t *outcome,
     fuota_device_t *device = self.device;
     if (device->asked == FUOTA_ASKED_NOT || outcome->row != device->row)
         return FUOTA_ASK_WAIT;  //  Of an earlier attempt
+    device->row = 0;  //  Settled: it leaves the outbox with this batch
     if (outcome->kind == FUOTA_NEVER)
         return FUOTA_ASK_NEVER;
     if (device->asked == FUOTA_ASKED_KEY)

@@ -16,10 +16,10 @@
 
 static bool
 s_ours (fuota_subject_t self, const fuota_command_t *command,
-    fuota_command_id_t id)
+    fuota_command_id_t id, const fuota_env_t *env)
 {
     return command->id == id && self.device->asked != FUOTA_ASKED_NOT &&
-           command->frag_index == self.device->frag_index;
+           command->frag_index == env->deployment->frag_index;
 }
 
 //  v1: an index has to be free before it is set up; "does not exist" is fine.
@@ -28,7 +28,7 @@ s_delete (fuota_subject_t self, const fuota_happening_t *happening, Step next,
     const fuota_env_t *env, fuota_effects_t *out)
 {
     if (happening->kind == FUOTA_COMMAND) {
-        if (s_ours (self, happening->command, FUOTA_FRAG_DELETE_ANS))
+        if (s_ours (self, happening->command, FUOTA_FRAG_DELETE_ANS, env))
             fuota_stage_enter (self, next, env, out);
         return;
     }
@@ -62,7 +62,7 @@ s_setup_request (fuota_subject_t self, const fuota_outcome_t *outcome,
     memcpy (command.frag_setup_req.descriptor, deployment->descriptor, 4);
     if (deployment->dialect.ts004 >= 2) {
         uint8_t key [16];
-        device->session_cnt = env->session_cnt [device->frag_index];
+        device->session_cnt = env->session_cnt;
         command.frag_setup_req.ack_reception = true;
         command.frag_setup_req.session_cnt = (uint16_t) device->session_cnt;
         int rc = outcome->root_key.size == 16 && device->session_cnt <= 0xffff
@@ -71,7 +71,7 @@ s_setup_request (fuota_subject_t self, const fuota_outcome_t *outcome,
                      : FUOTA_EVALUE;
         if (!rc)
             rc = fuota_mckey_block_mic (key, (uint16_t) device->session_cnt,
-                (uint8_t) device->frag_index, deployment->descriptor,
+                (uint8_t) deployment->frag_index, deployment->descriptor,
                 env->image.data, env->image.size, command.frag_setup_req.mic);
         fuota_mckey_wipe (key, sizeof key);
         if (rc) {
@@ -88,32 +88,10 @@ s_setup_request (fuota_subject_t self, const fuota_outcome_t *outcome,
 }
 
 static void
-s_index_refused (fuota_subject_t self, const fuota_env_t *env,
-    fuota_effects_t *out)
-{
-    fuota_device_t *device = self.device;
-    unsigned taken;
-    device->refused_indexes |= 1u << device->frag_index;
-    taken = device->refused_indexes | env->used_indexes;
-    for (unsigned i = 0; i < 4; i++)
-        if (!(taken & 1u << i)) {
-            device->frag_index = i;
-            fuota_stage_enter (self,
-                env->deployment->dialect.ts004 == 1 &&
-                        !env->deployment->dialect.keep_session
-                    ? FUOTA_STEP_FRAG_DELETE
-                    : FUOTA_STEP_FRAG_SETUP,
-                env, out);
-            return;
-        }
-    fuota_stage_end (self, FUOTA_END_REFUSED, "no FragIndex left", env, out);
-}
-
-static void
 s_setup_answer (fuota_subject_t self, const fuota_command_t *command,
     const fuota_env_t *env, fuota_effects_t *out)
 {
-    if (!s_ours (self, command, FUOTA_FRAG_SETUP_ANS) ||
+    if (!s_ours (self, command, FUOTA_FRAG_SETUP_ANS, env) ||
         self.device->asked == FUOTA_ASKED_KEY)
         return;
     const char *words = NULL;
@@ -123,10 +101,11 @@ s_setup_answer (fuota_subject_t self, const fuota_command_t *command,
         words = "wrong descriptor";
     else if (command->frag_setup_ans.algo_unsupported)
         words = "FragAlgo not supported";
+    //  One FragIndex for all: each fragment of the group bears it
+    else if (command->frag_setup_ans.index_unsupported)
+        words = "FragIndex not supported";
     if (words)
         fuota_stage_end (self, FUOTA_END_REFUSED, words, env, out);
-    else if (command->frag_setup_ans.index_unsupported)
-        s_index_refused (self, env, out);
     else if (command->frag_setup_ans.replay) {
         //  Our counter was lost: step forward and ask again (reference 5.4)
         self.device->session_cnt += 255;
@@ -200,7 +179,7 @@ s_unicast (fuota_subject_t self, const fuota_happening_t *happening,
     row->dev_eui = env->dev_eui;
     row->f_port = env->deployment->dialect.port004;
     row->n = device->unicast_n;
-    row->frag_index = device->frag_index;
+    row->frag_index = env->deployment->frag_index;
     row->expires_at = env->now + fuota_plan_patience (env->deployment);
     device->asked = FUOTA_ASKED_QUEUED;
     device->asked_at = env->now;
@@ -253,6 +232,7 @@ s_write (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
         fuota_effects_row (out, env, FUOTA_FRAGMENT, &group->row);
     snprintf (row->group, sizeof row->group, "%s", group->host_group);
     row->n = group->next_n;
+    row->frag_index = deployment->frag_index;
     row->f_cnt = group->f_cnt;
     row->f_port = deployment->dialect.port004;
     //  The host's scheduler is up to a second late; a queue of an absent

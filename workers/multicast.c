@@ -30,19 +30,16 @@ s_lowest_free (unsigned taken)
     return id;
 }
 
-//  Choose the ids of this device that no other deployment has and that it did
-//  not refuse. False if there is none left.
+//  Choose a McGroupID that no other deployment has on this device and that it
+//  did not refuse. False if there is none left.
 static bool
-s_choose_ids (fuota_device_t *device, const fuota_env_t *env)
+s_choose_group (fuota_device_t *device, const fuota_env_t *env)
 {
     unsigned group = s_lowest_free (env->used_groups | device->refused_groups);
-    unsigned index =
-        s_lowest_free (env->used_indexes | device->refused_indexes);
-    if (group > 3 || index > 3)
+    if (group > 3)
         return false;
     device->group_id = group;
-    device->frag_index = index;
-    device->has_ids = true;
+    device->has_group = true;
     return true;
 }
 
@@ -78,7 +75,7 @@ s_group_answer (fuota_subject_t self, const fuota_command_t *command,
     if (command->mc_setup_ans.id_error) {
         device->refused_groups |= 1u << device->group_id;
         fuota_ask_settle (device, out);
-        if (s_choose_ids (device, env))
+        if (s_choose_group (device, env))
             fuota_ask_key (self, env, out);
         else
             fuota_stage_end (self, FUOTA_END_REFUSED, "no McGroupID left", env,
@@ -104,7 +101,7 @@ s_group_setup (fuota_subject_t self, const fuota_happening_t *happening,
     fuota_ask_t ask = fuota_ask_take (self, happening, env,
         fuota_plan_patience (env->deployment), out);
     if (ask == FUOTA_ASK_BEGIN) {
-        if (self.device->has_ids || s_choose_ids (self.device, env))
+        if (self.device->has_group || s_choose_group (self.device, env))
             fuota_ask_key (self, env, out);
         else
             fuota_stage_end (self, FUOTA_END_REFUSED, "no McGroupID left", env,

@@ -232,7 +232,7 @@ fuota_stage_end (fuota_subject_t self, End end, const char *words,
     fuota_end_text (device, text, sizeof text);
     fuota_effects_line (out, true, "end", fuota_end_name (end), text);
     //  Nobody is cleaned up who never heard of us
-    bool known = device->has_ids && device->stopped_at > FUOTA_STEP_GROUP;
+    bool known = device->has_group && device->stopped_at > FUOTA_STEP_GROUP;
     bool clean =
         known && (end == FUOTA_END_CANCELLED ||
                      (end == FUOTA_END_COMPLETE && env->deployment->clean_up));

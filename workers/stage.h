@@ -48,9 +48,9 @@ typedef struct {
     uint64_t dev_eui;
     uint64_t next_row;         //  Rows of this step are numbered from here
     fuota_slice_t image;       //  Where a MIC may be wanted, else empty
-    unsigned used_groups;      //  Masks of the ids that other deployments
-    unsigned used_indexes;     //  have on this device
-    uint32_t session_cnt [4];  //  Next SessionCnt by FragIndex
+    unsigned used_groups;  //  Mask of the McGroupIDs that other deployments
+                           //  have on this device
+    uint32_t session_cnt;  //  Next one of this FragIndex
 } fuota_env_t;
 
 typedef struct {
@@ -136,7 +136,8 @@ void fuota_effects_line (fuota_effects_t *out, bool of_device, const char *what,
 fuota_row_t *fuota_effects_row (fuota_effects_t *out, const fuota_env_t *env,
     DownlinkKind kind, uint64_t *id);
 
-//  A row that is no longer wanted, 0 = none.
+//  A row that is no longer wanted, 0 = none: withdrawn unless it is at the
+//  host already.
 void fuota_effects_drop (fuota_effects_t *out, uint64_t row);
 
 //  ---------------------------------------------------------------------

@@ -114,7 +114,8 @@ fuota_status_hear (fuota_subject_t self, const fuota_happening_t *happening,
 {
     const fuota_command_t *command = happening->command;
     fuota_device_t *device = self.device;
-    if (command->frag_index != device->frag_index || !device->has_ids)
+    if (command->frag_index != env->deployment->frag_index ||
+        !device->has_group)
         return;
     //  Before a fragment was sent it speaks of an older block; once we were
     //  cancelled it is late

@@ -85,20 +85,26 @@ s_wake (fuota_worker_t *self, uint32_t context, uint64_t dev_eui, int64_t at,
     (void) rc;
 }
 
-//  Every device of a deployment that has something before it is looked at.
+//  Every device of a deployment that has something before it is looked at; at
+//  start its own deadline is set too.
 static int
-s_wake_devices (fuota_worker_t *self, const uint8_t *id, uint32_t context)
+s_wake_devices (fuota_worker_t *self, const uint8_t *id, uint32_t context,
+    bool start)
 {
     fuota_key_t prefix = fuota_key_id (id);
     fuota_scan_t scan;
     fuota_device_t device;
     if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_DEVICE, &prefix, NULL))
         return FUOTA_EDB;
-    while (fuota_scan_next (&scan))
-        if (!fuota_record_decode (Device_fields, &device, scan.value) &&
-            device.step != FUOTA_STEP_END)
-            s_wake (self, context, fuota_be (scan.key.data + FUOTA_ID_SIZE, 8),
-                self->now, true);
+    while (fuota_scan_next (&scan)) {
+        uint64_t dev_eui = fuota_be (scan.key.data + FUOTA_ID_SIZE, 8);
+        if (fuota_record_decode (Device_fields, &device, scan.value) ||
+            device.step == FUOTA_STEP_END)
+            continue;
+        s_wake (self, context, dev_eui, self->now, true);
+        if (start && device.wake_at)
+            s_wake (self, context, dev_eui, device.wake_at, false);
+    }
     fuota_scan_close (&scan);
     return 0;
 }
@@ -129,7 +135,9 @@ s_start (fuota_worker_t *self)
             rc = FUOTA_EFULL;
         else {
             s_wake (self, context, 0, self->now, true);
-            rc = s_wake_devices (self, scan.key.data, context);
+            if (group.wake_at)
+                s_wake (self, context, 0, group.wake_at, false);
+            rc = s_wake_devices (self, scan.key.data, context, true);
         }
     }
     fuota_scan_close (&scan);
@@ -256,9 +264,29 @@ uint64_t
 fuota_worker_row (fuota_worker_t *self, const fuota_row_t *row)
 {
     fuota_key_t key = fuota_key_outbox (self->config.owner, self->next_row);
+    fuota_row_t dated = *row;
+    dated.created = self->now;
     fuota_batch_record (&self->batch, FUOTA_TABLE_OUTBOX, &key,
-        OutboxRow_fields, row);
+        OutboxRow_fields, &dated);
     return self->next_row++;
+}
+
+//  A command that may be in a device's queue at the host still occupies it, so
+//  its row stays, marked, until the host says what became of it.
+static void
+s_withdraw (fuota_worker_t *self, uint64_t number)
+{
+    fuota_key_t key = fuota_key_outbox (self->config.owner, number);
+    fuota_row_t row;
+    if (fuota_read_record (self->read, FUOTA_TABLE_OUTBOX, &key,
+            OutboxRow_fields, &row) ||
+        row.kind != FUOTA_UNICAST) {
+        fuota_worker_drop (self, number);
+        return;
+    }
+    row.withdrawn = true;
+    fuota_batch_record (&self->batch, FUOTA_TABLE_OUTBOX, &key,
+        OutboxRow_fields, &row);
 }
 
 void
@@ -271,9 +299,9 @@ fuota_worker_drop (fuota_worker_t *self, uint64_t row)
 //  ---------------------------------------------------------------------
 //  One step
 
-//  Ids that other deployments have on this device.
+//  McGroupIDs that other deployments have on this device.
 static void
-s_used_ids (fuota_worker_t *self, const fuota_group_slot_t *slot,
+s_used_groups (fuota_worker_t *self, const fuota_group_slot_t *slot,
     fuota_env_t *env)
 {
     fuota_key_t prefix = fuota_key_eui (env->dev_eui);
@@ -291,15 +319,12 @@ s_used_ids (fuota_worker_t *self, const fuota_group_slot_t *slot,
             fuota_device_slot_t *other = &self->devices [i];
             if (other->dev_eui == env->dev_eui &&
                 !memcmp (self->groups [other->group].id, id, FUOTA_ID_SIZE)) {
-                route.has_ids = other->device.has_ids;
+                route.has_group = other->device.has_group;
                 route.group_id = other->device.group_id;
-                route.frag_index = other->device.frag_index;
             }
         }
-        if (route.has_ids) {
+        if (route.has_group)
             env->used_groups |= 1u << route.group_id;
-            env->used_indexes |= 1u << route.frag_index;
-        }
     }
     fuota_scan_close (&scan);
 }
@@ -311,18 +336,17 @@ s_surroundings (fuota_worker_t *self, const fuota_group_slot_t *slot,
 {
     if (!device || device->device.step > FUOTA_STEP_FRAG_SETUP)
         return;
-    s_used_ids (self, slot, env);
+    s_used_groups (self, slot, env);
     if (device->device.step != FUOTA_STEP_FRAG_SETUP ||
         slot->deployment.dialect.ts004 < 2)
         return;
-    for (unsigned i = 0; i < 4; i++) {
-        fuota_key_t key = fuota_key_counter (env->dev_eui, i);
-        fuota_slice_t value;
-        if (!fuota_read_get (self->read, FUOTA_TABLE_COUNTER, &key, &value) &&
-            value.size == 4)
-            env->session_cnt [i] = (uint32_t) fuota_be (value.data, 4);
-    }
-    fuota_key_t key = fuota_key_bytes (slot->deployment.image, 32);
+    fuota_slice_t value;
+    fuota_key_t key =
+        fuota_key_counter (env->dev_eui, slot->deployment.frag_index);
+    if (!fuota_read_get (self->read, FUOTA_TABLE_COUNTER, &key, &value) &&
+        value.size == 4)
+        env->session_cnt = (uint32_t) fuota_be (value.data, 4);
+    key = fuota_key_bytes (slot->deployment.image, 32);
     fuota_read_get (self->read, FUOTA_TABLE_BLOB, &key, &env->image);
 }
 
@@ -348,14 +372,14 @@ s_write_effects (fuota_worker_t *self, fuota_group_slot_t *slot,
 {
     uint64_t dev_eui = device ? device->dev_eui : 0;
     for (size_t i = 0; i < out->drop_count; i++)
-        fuota_worker_drop (self, out->drops [i]);
+        s_withdraw (self, out->drops [i]);
     for (size_t i = 0; i < out->row_count; i++)
         fuota_worker_row (self, &out->rows [i]);
     for (size_t i = 0; i < out->line_count; i++)
         s_write_line (self, slot, dev_eui, out, i);
     if (device && out->session_cnt_used) {
         fuota_key_t key =
-            fuota_key_counter (dev_eui, device->device.frag_index);
+            fuota_key_counter (dev_eui, slot->deployment.frag_index);
         uint8_t bytes [4];
         fuota_writer_t writer = fuota_writer (bytes, sizeof bytes);
         fuota_writer_be (&writer, device->device.session_cnt + 1, 4);
@@ -374,8 +398,8 @@ s_write_route (fuota_worker_t *self, const fuota_group_slot_t *slot,
     fuota_route_t route = { .has_dialect = true,
         .dialect = slot->deployment.dialect,
         .group_id = device->device.group_id,
-        .frag_index = device->device.frag_index,
-        .has_ids = device->device.has_ids };
+        .frag_index = slot->deployment.frag_index,
+        .has_group = device->device.has_group };
     fuota_batch_record (&self->batch, FUOTA_TABLE_ROUTE, &key, Route_fields,
         &route);
 }
@@ -390,8 +414,8 @@ s_device_changed (fuota_worker_t *self, fuota_group_slot_t *slot,
     device->dirty = true;
     if (now->wake_at && now->wake_at != before->wake_at)
         s_wake (self, slot->context, device->dev_eui, now->wake_at, false);
-    if (now->has_ids != before->has_ids || now->group_id != before->group_id ||
-        now->frag_index != before->frag_index)
+    if (now->has_group != before->has_group ||
+        now->group_id != before->group_id)
         s_write_route (self, slot, device);
     slot->group.at_step [before->step]--;
     slot->group.at_step [now->step]++;
@@ -648,7 +672,7 @@ s_settle_groups (fuota_worker_t *self)
             s_step (self, slot, NULL, &s_look);
         }
         if (slot->wake_devices && slot->context != UINT32_MAX)
-            s_wake_devices (self, slot->id, slot->context);
+            s_wake_devices (self, slot->id, slot->context, false);
         slot->wake_devices = false;
     }
 }
