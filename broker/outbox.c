@@ -24,6 +24,7 @@ typedef enum {
     WAITING,  //  For its turn, or for its time
     HANDED,   //  The host has not said anything yet
     TAKEN,    //  UNICAST: in the device's queue at the host
+    SETTLED,  //  Its worker was told; the row is still in the table
 } s_state_t;
 
 typedef struct {
@@ -70,6 +71,8 @@ struct fuota_outbox {
 
     fuota_deadline_t deadlines;  //  Entries: subject = row, context = index
     s_forward_t forward;
+    uint32_t *settled;  //  Entries in that state
+    size_t settled_count, settled_room;
     uint64_t bits [FUOTA_FEC_WORDS_MAX];
 };
 
@@ -415,6 +418,46 @@ s_forward (fuota_outbox_t *self, const fuota_outcome_t *outcome)
     forward->list [forward->count++] = *outcome;
 }
 
+//  Its worker was told. The next in its line waits until the row has left the
+//  table: so of a line only the first row can ever be at the host, also in the
+//  eyes of who finds the table after a crash.
+static void
+s_settle (fuota_outbox_t *self, uint32_t at)
+{
+    s_entry_t *entry = &self->entries [at];
+    if (entry->kind == FUOTA_KEYS || entry->kind == FUOTA_TAGS) {
+        s_remove (self, at);
+        return;
+    }
+    if (entry->state == HANDED)
+        self->in_flight--;
+    entry->state = SETTLED;
+    entry->due = 0;
+    if (self->settled_count == self->settled_room) {
+        self->settled_room = self->settled_room ? self->settled_room * 2 : 64;
+        self->settled =
+            s_resize (self->settled, self->settled_room, sizeof *self->settled);
+    }
+    self->settled [self->settled_count++] = at;
+}
+
+static void
+s_clear_settled (fuota_outbox_t *self)
+{
+    size_t kept = 0;
+    fuota_slice_t value;
+    for (size_t i = 0; i < self->settled_count; i++) {
+        s_entry_t *entry = &self->entries [self->settled [i]];
+        fuota_key_t key =
+            fuota_key_outbox ((fuota_owner_t) entry->owner, entry->row);
+        if (fuota_read_get (self->read, FUOTA_TABLE_OUTBOX, &key, &value))
+            s_remove (self, self->settled [i]);
+        else
+            self->settled [kept++] = self->settled [i];
+    }
+    self->settled_count = kept;
+}
+
 //  Tell the owner of a row something the host did not say.
 static void
 s_say (fuota_outbox_t *self, const s_entry_t *entry, OutcomeKind kind,
@@ -449,7 +492,7 @@ s_hand (fuota_outbox_t *self, uint32_t at, fuota_downlink_t *out)
         }
         //  The host never said what became of it; it has expired long since
         s_say (self, entry, FUOTA_EXPIRED, "");
-        s_remove (self, at);
+        s_settle (self, at);
         return false;
     }
     bool handed = entry->state == HANDED;
@@ -464,7 +507,7 @@ s_hand (fuota_outbox_t *self, uint32_t at, fuota_downlink_t *out)
         !entry->uncertain) {
         self->stats.expired++;
         s_say (self, entry, FUOTA_EXPIRED, "");
-        s_remove (self, at);
+        s_settle (self, at);
         return false;
     }
     int rc = s_build (self, entry, out);
@@ -478,7 +521,7 @@ s_hand (fuota_outbox_t *self, uint32_t at, fuota_downlink_t *out)
             s_say (self, entry, FUOTA_EXPIRED, "");
         else if (rc != FUOTA_ENOTFOUND)
             s_say (self, entry, FUOTA_NEVER, "stored row cannot be read");
-        s_remove (self, at);
+        s_settle (self, at);
         return false;
     }
     self->stats.counters_read += entry->counting;
@@ -557,7 +600,7 @@ s_counted (fuota_outbox_t *self, uint32_t at, const fuota_outcome_t *outcome)
         bool taken = outcome->f_cnt == row.f_cnt + 1;
         s_say (self, entry, taken ? FUOTA_TAKEN : FUOTA_NEVER,
             taken ? "" : "frame counter of the group was changed by another");
-        s_remove (self, at);
+        s_settle (self, at);
     }
 }
 
@@ -573,6 +616,11 @@ fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
         return;
     }
     s_entry_t *entry = &self->entries [at];
+    if (entry->state == SETTLED) {
+        if (entry->kind == FUOTA_FRAGMENT)
+            s_forward (self, outcome);  //  Its fate, after it was taken
+        return;
+    }
     if (outcome->kind == FUOTA_RETRY) {
         if (entry->state == HANDED)
             s_back_off (self, at);
@@ -593,7 +641,7 @@ fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
                 outcome->kind == FUOTA_EXPIRED))
             s_say (self, entry, FUOTA_TAKEN, "");
         s_forward (self, outcome);
-        s_remove (self, at);
+        s_settle (self, at);
     }
 }
 
@@ -645,6 +693,7 @@ fuota_outbox_destroy (fuota_outbox_t **self_p)
     free (self->entry_buckets);
     free (self->target_buckets);
     free (self->forward.list);
+    free (self->settled);
     free (self);
     *self_p = NULL;
 }
@@ -665,6 +714,7 @@ fuota_outbox_end (fuota_outbox_t *self)
 void
 fuota_outbox_wake (fuota_outbox_t *self)
 {
+    s_clear_settled (self);
     for (unsigned owner = FUOTA_OWNER_DEPLOYMENT; owner <= FUOTA_OWNER_CLOCK;
          owner++) {
         fuota_key_t from =

@@ -56,7 +56,7 @@ s_tell (self_t *self, zframe_t *batch, bool *rows)
     while (fuota_batch_next (&bytes, &row) == 1) {
         if (row.table == FUOTA_TABLE_JOURNAL && row.put)
             zsock_send (self->journal, "b", row.value.data, row.value.size);
-        *rows |= row.table == FUOTA_TABLE_OUTBOX && row.put;
+        *rows |= row.table == FUOTA_TABLE_OUTBOX;
     }
 }
 

@@ -108,8 +108,7 @@ void
 fuota_ask_settle (fuota_device_t *device, fuota_effects_t *out)
 {
     //  Once it was on air the row is gone
-    if (device->asked == FUOTA_ASKED_QUEUED ||
-        device->asked == FUOTA_ASKED_KEY)
+    if (device->asked == FUOTA_ASKED_QUEUED || device->asked == FUOTA_ASKED_KEY)
         fuota_effects_drop (out, device->row);
     device->asked = FUOTA_ASKED_NOT;
     device->tries = 0;

@@ -46,8 +46,8 @@ typedef struct {
     int leap_extra;
     const fuota_deployment_t *deployment;
     uint64_t dev_eui;
-    uint64_t next_row;         //  Rows of this step are numbered from here
-    fuota_slice_t image;       //  Where a MIC may be wanted, else empty
+    uint64_t next_row;     //  Rows of this step are numbered from here
+    fuota_slice_t image;   //  Where a MIC may be wanted, else empty
     unsigned used_groups;  //  Mask of the McGroupIDs that other deployments
                            //  have on this device
     uint32_t session_cnt;  //  Next one of this FragIndex

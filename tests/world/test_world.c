@@ -41,9 +41,9 @@ s_check_reachable (world_t *world, const char *name)
             fuota_sim_view (world->sim, n, &view);
             world_device (world, d, view.dev_eui, &device);
             fuota_end_text (&device, text, sizeof text);
-            End end = view.dead ? FUOTA_END_TIMED_OUT
-                : view.refusing ? FUOTA_END_REFUSED
-                                : FUOTA_END_COMPLETE;
+            End end = view.dead       ? FUOTA_END_TIMED_OUT
+                      : view.refusing ? FUOTA_END_REFUSED
+                                      : FUOTA_END_COMPLETE;
             if (device.end != end)
                 fail_msg ("%s: device %u is %s, clock error %d", name, n, text,
                     device.clock_error);
@@ -73,9 +73,16 @@ static const case_t s_cases [] = {
     { .name = "four at once", .deployments = 4, .loss = 50 },
     { .name = "blind host", .blind = 1, .loss = 50 },
     { .name = "quirks", .quirks = 1000, .loss = 20 },
-    { .name = "all of it", .loss = 150, .burst = 4, .unicast_loss = 50,
-        .duplicates = 100, .reorder = 100, .clock_error = 20000,
-        .gateway_refusal = 50, .busy = 50, .lost_answers = 50 },
+    { .name = "all of it",
+        .loss = 150,
+        .burst = 4,
+        .unicast_loss = 50,
+        .duplicates = 100,
+        .reorder = 100,
+        .clock_error = 20000,
+        .gateway_refusal = 50,
+        .busy = 50,
+        .lost_answers = 50 },
 };
 
 static world_plan_t
@@ -99,9 +106,8 @@ s_plan (const case_t *row, uint32_t version, uint64_t seed)
     plan.sim.blind = row->blind;
     plan.group_type = row->group_type;
     plan.deployments = row->deployments ? row->deployments : 1;
-    plan.retries = row->unicast_loss || row->lost_answers || row->clock_error
-        ? 8
-        : 3;
+    plan.retries =
+        row->unicast_loss || row->lost_answers || row->clock_error ? 8 : 3;
     plan.repair_rounds = 10;
     return plan;
 }
@@ -131,7 +137,9 @@ static void
 test_world__crash_at_every_commit (void **state)
 {
     (void) state;
-    static const case_t row = { .name = "crash", .loss = 100, .dead = 200,
+    static const case_t row = { .name = "crash",
+        .loss = 100,
+        .dead = 200,
         .refusing = 200 };
     for (uint32_t version = 1; version <= 2; version++)
         for (unsigned before = 0; before <= 1; before++)
@@ -160,7 +168,8 @@ static void
 test_world__crashes_all_the_time (void **state)
 {
     (void) state;
-    static const case_t row = { .name = "crashes", .loss = 100,
+    static const case_t row = { .name = "crashes",
+        .loss = 100,
         .lost_answers = 50 };
     for (uint64_t every = 2; every <= 11; every += 3) {
         world_t world;
