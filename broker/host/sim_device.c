@@ -176,20 +176,30 @@ fuota_sim_device_uplink (fuota_sim_device_t *self, int64_t now,
     return true;
 }
 
+//  Room for one answer more. False if too many wait or there is no memory.
+static bool
+s_room (fuota_sim_device_t *self)
+{
+    if (self->answers < self->answers_max)
+        return true;
+    if (self->answers == ANSWERS_MAX)
+        return false;
+    uint16_t room = self->answers_max ? ANSWERS_MAX : 2;
+    fuota_sim_answer_t *grown = realloc (self->answer, room * sizeof *grown);
+    if (!grown)
+        return false;
+    self->answer = grown;
+    self->answers_max = room;
+    return true;
+}
+
 void
 fuota_sim_device_answer (fuota_sim_device_t *self,
     const fuota_sim_heard_t *heard, unsigned fill, const uint8_t *bytes,
     size_t size)
 {
-    if (self->answers == self->answers_max) {
-        uint16_t room = (uint16_t) (self->answers_max ? ANSWERS_MAX : 2);
-        fuota_sim_answer_t *grown =
-            realloc (self->answer, room * sizeof *grown);
-        if (room == self->answers_max || !grown)
-            return;
-        self->answer = grown;
-        self->answers_max = room;
-    }
+    if (!s_room (self))
+        return;
     fuota_sim_answer_t *answer = &self->answer [self->answers++];
     *answer = (fuota_sim_answer_t){ .at = heard->answer_at,
         .f_port = heard->f_port,

@@ -31,8 +31,10 @@ enum {
     FUOTA_SIM_LAST_N = 32,          //  LMN: NbFragReceived is the last N
     FUOTA_SIM_SEPARATE = 64,        //  An uplink for each answer
     FUOTA_SIM_NO_GROUP_0 = 128,     //  McGroupID 0 gives IDerror
-    FUOTA_SIM_NO_INDEX_0 = 256,     //  FragIndex 0 is not supported
+    FUOTA_SIM_NO_INDEX_0 = 256,     //  FragIndex 0 is not supported; so it
+                                    //  hears nothing if others have that one
     FUOTA_SIM_NEEDS_CODED = 512,    //  LMN before 2022: ends at a coded one
+                                    //  and misses 1 until then
     FUOTA_SIM_QUIRKS = 1023         //  All of them
 };
 
