@@ -129,10 +129,20 @@ s_commit (world_t *self, const fuota_batch_t *batch)
 //  ---------------------------------------------------------------------
 //  Making it
 
+//  The devices of deployment i.
+static uint32_t
+s_devices (const world_plan_t *plan, uint32_t i, uint64_t *first_eui)
+{
+    *first_eui = plan->sim.first_eui + (uint64_t) plan->each * i;
+    return plan->each ? plan->each : plan->sim.devices;
+}
+
 static void
 s_deploy (world_t *self, uint32_t i)
 {
     const world_plan_t *plan = &self->plan;
+    uint64_t first;
+    uint32_t devices = s_devices (plan, i, &first);
     fuota_batch_t batch = { 0 };
     fuota_deployment_t deployment = { .image_size = plan->image_size,
         .group_type = plan->group_type,
@@ -172,20 +182,19 @@ s_deploy (world_t *self, uint32_t i)
     fuota_batch_record (&batch, FUOTA_TABLE_DEPLOYMENT, &key, Deployment_fields,
         &deployment);
     fuota_group_t group = { .phase = FUOTA_PREPARING,
-        .total = plan->sim.devices,
+        .total = devices,
         .wake_at = self->now };
-    group.at_step [FUOTA_STEP_GROUP] = group.ended [FUOTA_END_NONE] =
-        plan->sim.devices;
+    group.at_step [FUOTA_STEP_GROUP] = group.ended [FUOTA_END_NONE] = devices;
     fuota_batch_record (&batch, FUOTA_TABLE_GROUP, &key, Group_fields, &group);
-    for (uint32_t n = 0; n < plan->sim.devices; n++) {
+    for (uint32_t n = 0; n < devices; n++) {
         fuota_device_t device = { .changed = self->now };
         fuota_route_t route = { .has_dialect = true,
             .dialect = dialect,
             .frag_index = deployment.frag_index };
-        key = fuota_key_device (deployment.id, plan->sim.first_eui + n);
+        key = fuota_key_device (deployment.id, first + n);
         fuota_batch_record (&batch, FUOTA_TABLE_DEVICE, &key, Device_fields,
             &device);
-        key = fuota_key_route (plan->sim.first_eui + n, deployment.id);
+        key = fuota_key_route (first + n, deployment.id);
         fuota_batch_record (&batch, FUOTA_TABLE_ROUTE, &key, Route_fields,
             &route);
     }
@@ -470,9 +479,12 @@ s_check_deployment (world_t *self, uint32_t i)
     world_group (self, i, &group);
     assert_int_equal (group.phase, FUOTA_OVER);
     assert_int_equal (group.at_step [FUOTA_STEP_END], group.total);
-    for (uint32_t n = 0; n < self->plan.sim.devices; n++) {
+    uint64_t first;
+    uint32_t devices = s_devices (&self->plan, i, &first);
+    for (uint32_t n = 0; n < devices; n++) {
         fuota_sim_view_t view;
-        fuota_sim_view (self->sim, n, &view);
+        fuota_sim_view (self->sim,
+            (uint32_t) (first - self->plan.sim.first_eui) + n, &view);
         world_device (self, i, view.dev_eui, &device);
         if (device.step != FUOTA_STEP_END || device.end == FUOTA_END_NONE)
             fail_msg ("device %u has no end, step %s", n,

@@ -20,6 +20,7 @@ typedef struct {
     fuota_sim_config_t sim;
     //  Of every deployment
     uint32_t deployments;  //  Default 1
+    uint32_t each;         //  Devices of each, not shared; 0 = all have all
     uint32_t image_size, frag_size;
     uint32_t group_type, periodicity;
     uint32_t redundancy;  //  Coded fragments of the first round
