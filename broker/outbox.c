@@ -14,6 +14,7 @@
 
 #define WINDOW 256      //  Downlinks at the host without a first answer
 #define STALL 100       //  Look again when the window was full
+#define GRACE 2000      //  For what an earlier life had on its way
 #define PATIENCE 30000  //  For that answer, before it is asked for again
 #define BACK_OFF 1000   //  After a RETRY, doubled up to
 #define BACK_OFF_MAX 60000
@@ -224,7 +225,7 @@ s_line_up (fuota_outbox_t *self, uint32_t at)
     if (entry->next == NONE)
         target->tail = at;
     if (target->head == at)
-        s_wake_at (self, at, self->now);
+        s_wake_at (self, at, self->now + (entry->uncertain ? GRACE : 0));
 }
 
 //  Where a row waits in line. Calls that transmit nothing have a line each.

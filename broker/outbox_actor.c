@@ -52,7 +52,14 @@ s_hand_over (self_t *self)
     while (fuota_outbox_downlink (self->args.outbox, &downlink)) {
         size_t size = fuota_record_encode (Downlink_fields, &downlink, bytes,
             sizeof bytes);
-        zsock_send (self->args.host, "b", bytes, size);
+        //  A host in another process may not be there: later then
+        if (zmq_send (zsock_resolve (self->args.host), bytes, size,
+                ZMQ_DONTWAIT) < 0) {
+            fuota_outcome_t later = { .kind = FUOTA_RETRY,
+                .row = downlink.row,
+                .owner = downlink.owner };
+            fuota_outbox_outcome (self->args.outbox, &later);
+        }
     }
     fuota_mckey_wipe (&downlink, sizeof downlink);
     fuota_mckey_wipe (bytes, sizeof bytes);
