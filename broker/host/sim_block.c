@@ -63,8 +63,8 @@ s_key (const fuota_sim_device_t *self, const fuota_sim_block_t *block)
             key |= (uint64_t) self->context [id]->mc_addr << 32;
             break;
         }
-    fuota_sim_radio_next (&key);
-    key ^= (uint64_t) block->nb_frag << 16 | block->frag_size << 8;
+    key = fuota_sim_radio_next (&key);
+    key ^= (uint64_t) block->nb_frag << 16 | (uint64_t) block->frag_size << 8;
     key += block->padding;
     return fuota_sim_radio_next (&key);
 }

@@ -450,6 +450,29 @@ test_sim__queued_fragments_keep_their_distance (void **state)
     driver_release (&driver);
 }
 
+//  Fragments leave when the host's scheduler runs; a blind host says so at
+//  once.
+static void
+test_sim__scheduler (void **state)
+{
+    fuota_sim_config_t config = s_perfect (0, 1);
+    fuota_outcome_t outcome;
+    (void) state;
+    for (uint32_t blind = 0; blind < 2; blind++) {
+        config.scheduler = 3000;
+        config.blind = blind;
+        driver_t driver = s_group (config);
+        int64_t run = driver.now - driver.now % 3000;
+        assert_int_equal (driver_fragment (&driver, 1, 0).kind,
+            blind ? FUOTA_SENT : FUOTA_TAKEN);
+        assert_int_equal (fuota_sim_due (driver.sim), run + 3000);
+        fuota_sim_tick (driver.sim, run + 3000);
+        assert_int_equal (fuota_sim_outcome (driver.sim, &outcome), !blind);
+        assert_true (blind || outcome.kind == FUOTA_SENT);
+        driver_release (&driver);
+    }
+}
+
 //  Whole sessions
 
 static const struct {
@@ -615,6 +638,47 @@ test_sim__repair_by_unicast (void **state)
     driver_release (&driver);
 }
 
+//  Devices that delete the group hear it no more; another one does not help.
+static void
+test_sim__deleted_group_is_not_heard (void **state)
+{
+    driver_t driver;
+    fuota_sim_config_t config = s_perfect (2, 1);
+    fuota_sim_stats_t stats;
+    (void) state;
+    driver_init (&driver, &config, 400, 48);
+    driver_set_up (&driver, HOUR);
+    driver_send (&driver, 1, 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        fuota_downlink_t downlink = { .kind = FUOTA_UNICAST,
+            .dev_eui = config.first_eui + i,
+            .f_port = 200,
+            .data = { 32, { 3, 0, 2, 1, 9, 9, 9, 9 } } };
+        driver_call (&driver, &downlink);
+    }
+    driver_run (&driver, driver.now + HOUR);
+    fuota_sim_stats (driver.sim, &stats);
+    assert_int_equal (stats.outside, 0);
+    driver_send (&driver, 2, 2);
+    fuota_sim_stats (driver.sim, &stats);
+    assert_int_equal (stats.outside, 1);
+    driver_release (&driver);
+}
+
+static void
+test_sim__defaults (void **state)
+{
+    fuota_sim_config_t config;
+    driver_t driver;
+    (void) state;
+    fuota_sim_defaults (&config);
+    driver_init (&driver, &config, 1000, 48);
+    driver_set_up (&driver, HOUR);
+    driver_send (&driver, 1, driver.m + 20);
+    assert_int_equal (driver_complete (&driver), config.devices);
+    driver_release (&driver);
+}
+
 static void
 test_sim__keys_and_tags (void **state)
 {
@@ -659,12 +723,15 @@ main (void)
         cmocka_unit_test (test_sim__refused_fragment_may_come_again),
         cmocka_unit_test (test_sim__flush_and_expiry_of_fragments),
         cmocka_unit_test (test_sim__queued_fragments_keep_their_distance),
+        cmocka_unit_test (test_sim__scheduler),
         cmocka_unit_test (test_sim__whole_sessions),
         cmocka_unit_test (test_sim__same_seed_same_world),
         cmocka_unit_test (test_sim__dead_and_refusing),
         cmocka_unit_test (test_sim__quirks),
         cmocka_unit_test (test_sim__gateways_must_reach),
         cmocka_unit_test (test_sim__repair_by_unicast),
+        cmocka_unit_test (test_sim__deleted_group_is_not_heard),
+        cmocka_unit_test (test_sim__defaults),
         cmocka_unit_test (test_sim__keys_and_tags),
     };
     return cmocka_run_group_tests_name ("sim", tests, NULL, NULL);
