@@ -1,0 +1,208 @@
+//  SPDX-License-Identifier: MIT
+
+#include "broker/clock.h"
+#include "broker/control_actor.h"
+#include "broker/engine.h"
+#include "broker/host/sim_actor.h"
+#include "broker/outbox_actor.h"
+#include "broker/router_actor.h"
+#include "broker/store.h"
+#include "workers/worker_actor.h"
+
+//  Everything fallible, before the first actor.
+typedef struct {
+    fuota_router_args_t router;
+    fuota_outbox_args_t outbox;
+    fuota_control_args_t control;
+    fuota_worker_args_t deployments, clock;
+    fuota_control_table_t table;
+} s_parts_t;
+
+//  A socket bound or connected at an endpoint of the host: ENDPOINT.SUFFIX.
+static zsock_t *
+s_host_socket (int type, bool bind, const char *endpoint, const char *suffix)
+{
+    zsock_t *sock = zsock_new (type);
+    assert (sock);
+    int rc = bind ? zsock_bind (sock, "%s.%s", endpoint, suffix)
+                  : zsock_connect (sock, "%s.%s", endpoint, suffix);
+    if (rc == -1) {
+        zsys_error ("host: %s.%s: %s", endpoint, suffix, zmq_strerror (errno));
+        zsock_destroy (&sock);
+    }
+    return sock;
+}
+
+zactor_t *
+fuota_engine_sim (const fuota_config_t *config)
+{
+    const char *endpoint = config->host_endpoint;
+    fuota_sim_args_t args = { .sim = fuota_sim_new (&config->sim,
+                                  fuota_clock_now ()) };
+    assert (args.sim);
+    if (*endpoint) {
+        args.inbox = s_host_socket (ZMQ_PULL, false, endpoint, "downlinks");
+        args.events = s_host_socket (ZMQ_PUSH, false, endpoint, "events");
+        args.outcomes = s_host_socket (ZMQ_PUSH, false, endpoint, "outcomes");
+    }
+    else {
+        args.inbox = zsock_new_pull ("@inproc://host");
+        args.events = zsock_new_push (">inproc://router");
+        args.outcomes = zsock_new_push (">inproc://outbox");
+    }
+    if (args.inbox && args.events && args.outcomes)
+        return zactor_new (fuota_sim_actor, &args);
+    zsock_destroy (&args.inbox);
+    zsock_destroy (&args.events);
+    zsock_destroy (&args.outcomes);
+    fuota_sim_destroy (&args.sim);
+    return NULL;
+}
+
+static int
+s_open_sockets (s_parts_t *parts, const fuota_config_t *config)
+{
+    const char *endpoint = config->host_endpoint;
+    if (*endpoint) {
+        parts->router.inbox =
+            s_host_socket (ZMQ_PULL, true, endpoint, "events");
+        parts->outbox.host =
+            s_host_socket (ZMQ_PUSH, true, endpoint, "downlinks");
+        parts->outbox.outcomes =
+            s_host_socket (ZMQ_PULL, true, endpoint, "outcomes");
+        if (!parts->outbox.outcomes)
+            return FUOTA_EXIT_ENDPOINT;
+    }
+    else {
+        parts->router.inbox = zsock_new_pull ("@inproc://router");
+        parts->outbox.host = zsock_new_push (">inproc://host");
+    }
+    if (!parts->router.inbox || !parts->outbox.host ||
+        fuota_control_bind (&parts->control, config->control_endpoint,
+            config->events_endpoint))
+        return FUOTA_EXIT_ENDPOINT;
+    return 0;
+}
+
+static fuota_worker_t *
+s_worker (fuota_db_t *db, const fuota_config_t *config, fuota_owner_t owner)
+{
+    fuota_dialect_t usual;
+    fuota_wish_dialect (&usual);
+    fuota_worker_config_t worker = { .owner = owner,
+        .leap_extra = config->clock_leap_extra,
+        .threshold = config->clock_threshold,
+        .applications = config->clock_applications,
+        .application_count = config->clock_application_count,
+        .port003 = usual.port003 };
+    return fuota_worker_new (db, &worker, fuota_clock_now ());
+}
+
+static fuota_worker_args_t
+s_worker_args (fuota_db_t *db, const fuota_config_t *config,
+    fuota_owner_t owner)
+{
+    fuota_worker_args_t args = { .worker = s_worker (db, config, owner),
+        .inbox = owner == FUOTA_OWNER_CLOCK ? "inproc://clock"
+                                            : "inproc://deployments",
+        .now = fuota_clock_now,
+        .wait = fuota_clock_wait,
+        .commit = fuota_store_commit };
+    return args;
+}
+
+static int
+s_open_state (s_parts_t *parts, fuota_engine_t *self,
+    const fuota_config_t *config)
+{
+    static fuota_control_table_t table;
+    char error [512];
+    int rc;
+    self->db = fuota_db_open (config->state_folder,
+        (size_t) config->state_map_mib << 20, 0, &rc, error, sizeof error);
+    if (!self->db) {
+        zsys_error ("state: %s", error);
+        return rc == FUOTA_EBUSY ? FUOTA_EXIT_LOCKED : FUOTA_EXIT_STATE;
+    }
+    table = (fuota_control_table_t){ config->profiles, config->profile_count,
+        &config->deploy };
+    parts->control.control = fuota_control_new (self->db, &table, FUOTA_BUILD);
+    parts->deployments =
+        s_worker_args (self->db, config, FUOTA_OWNER_DEPLOYMENT);
+    parts->clock = s_worker_args (self->db, config, FUOTA_OWNER_CLOCK);
+    parts->outbox.outbox =
+        fuota_outbox_new (self->db, (uint64_t) fuota_clock_now ());
+    parts->router.db = self->db;
+    fuota_dialect_t usual;
+    fuota_wish_dialect (&usual);
+    parts->router.port003 = usual.port003;
+    if (parts->control.control && parts->deployments.worker &&
+        parts->clock.worker && parts->outbox.outbox)
+        return 0;
+    zsys_error ("state: %s: records cannot be read", config->state_folder);
+    return FUOTA_EXIT_STATE;
+}
+
+static void
+s_close (s_parts_t *parts, fuota_engine_t *self)
+{
+    zsock_destroy (&parts->router.inbox);
+    zsock_destroy (&parts->outbox.host);
+    zsock_destroy (&parts->outbox.outcomes);
+    zsock_destroy (&parts->control.requests);
+    zsock_destroy (&parts->control.events);
+    fuota_control_destroy (&parts->control.control);
+    fuota_worker_destroy (&parts->deployments.worker);
+    fuota_worker_destroy (&parts->clock.worker);
+    fuota_outbox_destroy (&parts->outbox.outbox);
+    fuota_db_close (&self->db);
+}
+
+int
+fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
+{
+    s_parts_t parts = { .table = { 0 } };
+    *self = (fuota_engine_t){ 0 };
+    int rc = s_open_state (&parts, self, config);
+    if (!rc)
+        rc = s_open_sockets (&parts, config);
+    if (rc) {
+        s_close (&parts, self);
+        return rc;
+    }
+    self->store = zactor_new (fuota_store_actor, self->db);
+    self->deployments = zactor_new (fuota_worker_actor, &parts.deployments);
+    self->clock = zactor_new (fuota_worker_actor, &parts.clock);
+    self->router = zactor_new (fuota_router_actor, &parts.router);
+    self->outbox = zactor_new (fuota_outbox_actor, &parts.outbox);
+    self->control = zactor_new (fuota_control_actor, &parts.control);
+    if (!*config->host_endpoint)
+        self->sim = fuota_engine_sim (config);
+    return 0;
+}
+
+void
+fuota_engine_stop (fuota_engine_t *self)
+{
+    zactor_destroy (&self->sim);
+    zactor_destroy (&self->control);
+    zactor_destroy (&self->outbox);
+    zactor_destroy (&self->router);
+    zactor_destroy (&self->clock);
+    zactor_destroy (&self->deployments);
+    zactor_destroy (&self->store);
+    fuota_db_close (&self->db);
+}
+
+char *
+fuota_engine_fault (fuota_engine_t *self, zsock_t *which)
+{
+    if (!self->store || which != zactor_sock (self->store))
+        return NULL;
+    zmsg_t *msg = zmsg_recv (self->store);
+    char *what = msg ? zmsg_popstr (msg) : NULL;
+    char *words = what && streq (what, "FAULT") ? zmsg_popstr (msg) : NULL;
+    zstr_free (&what);
+    zmsg_destroy (&msg);
+    return words;
+}
