@@ -54,6 +54,8 @@ test_ts004__status_ans_by_version (void **state)
             0 },
         { "short, then status", 2, { 1, 4, 1, 0, 9, 0x40, 0 }, 7, 0, 2, 0, 0, 1,
             0, 0, 0, 0 },
+        { "short, then v1 in v2", 2, { 1, 4, 1, 0x0d, 2, 1, 5 }, 7, 0, 2, 0, 0,
+            1, 0, 0, 0, 0 },
         { "short, then version", 2, { 1, 4, 0, 3, 2 }, 5, 0, 2, 0, 0, 1, 0, 0,
             0, 0 },
         { "short, then one cut", 2, { 1, 4, 3 }, 3, FUOTA_ESHORT, 1, 0, 0, 1, 0,

@@ -84,8 +84,8 @@ s_reads_as_answers (fuota_reader_t in)
             return false;
         if (cid == 0x00)
             fuota_reader_u8 (&in);
-        if (cid == 0x01 && !(first & 0x04))
-            fuota_reader_le24 (&in);
+        if (cid == 0x01 && (first & 0xfc) != 0x04)
+            fuota_reader_le24 (&in);  //  Of this version, or of v1
     }
     return in.rc == 0;
 }
