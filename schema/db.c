@@ -289,6 +289,14 @@ fuota_read_record (fuota_read_t *self, fuota_table_t table,
     return rc ? rc : fuota_record_decode (fields, record, value);
 }
 
+static bool
+s_less (const fuota_key_t *a, const fuota_key_t *b)
+{
+    int order =
+        memcmp (a->data, b->data, a->size < b->size ? a->size : b->size);
+    return order < 0 || (order == 0 && a->size < b->size);
+}
+
 int
 fuota_scan_open (fuota_scan_t *self, fuota_read_t *read, fuota_table_t table,
     const fuota_key_t *prefix, const fuota_key_t *from)
@@ -300,7 +308,7 @@ fuota_scan_open (fuota_scan_t *self, fuota_read_t *read, fuota_table_t table,
     self->cursor = cursor;
     if (prefix)
         self->prefix = *prefix;
-    self->from = from ? *from : self->prefix;
+    self->from = from && !s_less (from, &self->prefix) ? *from : self->prefix;
     return 0;
 }
 
