@@ -231,7 +231,8 @@ s_store (fuota_control_t *self, const fuota_deployment_t *deployment,
     fuota_group_t group = { .phase = FUOTA_PREPARING,
         .wake_at = self->now,
         .total = (uint32_t) self->device_count };
-    group.at_step [FUOTA_STEP_GROUP] = group.total;
+    group.at_step [FUOTA_STEP_GROUP] = group.ended [FUOTA_END_NONE] =
+        group.total;
     fuota_key_t key = fuota_key_id (deployment->id);
     fuota_batch_record (&self->batch, FUOTA_TABLE_DEPLOYMENT, &key,
         Deployment_fields, deployment);

@@ -115,7 +115,6 @@ fuota_summary_device (uint64_t dev_eui, const fuota_device_t *device,
         .reported = device->reported,
         .clock_error = device->clock_error,
         .group_id = device->group_id,
-        .frag_index = device->frag_index,
         .changed = device->changed,
         .rounds = device->rounds };
     TEXT (out->step, fuota_step_name (device->step));
