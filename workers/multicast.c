@@ -190,13 +190,14 @@ s_check_clock (fuota_subject_t self, const fuota_happening_t *happening,
 }
 
 //  LoRaMac-node of 2019 answered a session request with CID 0x02, the group
-//  and TimeToStart (reference 12).
+//  and TimeToStart, which reads as a setup answer and something alien
+//  (reference 12).
 static bool
 s_old_answer (const fuota_happening_t *happening, uint32_t *time_to_start)
 {
     fuota_reader_t in = fuota_reader (happening->raw.data, happening->raw.size);
     if (happening->command->id != FUOTA_MC_GROUP_SETUP_ANS ||
-        happening->raw.size != 5)
+        happening->raw.size != 5 || !happening->alien)
         return false;
     fuota_reader_le16 (&in);
     *time_to_start = fuota_reader_le24 (&in);

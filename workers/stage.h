@@ -36,7 +36,8 @@ typedef struct {
     fuota_happening_kind_t kind;
     const fuota_command_t *command;  //  COMMAND
     fuota_slice_t raw;               //  COMMAND: the payload it came in
-    int64_t received_at;             //  COMMAND, UPLINK_SEEN: at the gateway
+    bool alien;           //  COMMAND: something in raw was not understood
+    int64_t received_at;  //  COMMAND, UPLINK_SEEN: at the gateway
     const fuota_outcome_t *outcome;  //  OUTCOME
 } fuota_happening_t;
 

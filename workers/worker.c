@@ -520,13 +520,16 @@ s_uplink (fuota_worker_t *self, uint16_t at, const fuota_event_t *event)
     unsigned version;
     if (!device || slot->group.phase == FUOTA_OVER)
         return;
+    int rc = 0;
     if (s_package_of (&slot->deployment.dialect, event->f_port, &package,
-            &version) &&
-        fuota_package_decode (package, version, FUOTA_UPLINK, event->data.bytes,
-            event->data.size, commands, COMMANDS_MAX, &count))
-        self->stats.malformed++;
+            &version))
+        rc = fuota_package_decode (package, version, FUOTA_UPLINK,
+            event->data.bytes, event->data.size, commands, COMMANDS_MAX,
+            &count);
+    self->stats.malformed += rc != 0;
     fuota_happening_t happening = { .kind = FUOTA_COMMAND,
         .raw = fuota_slice (event->data.bytes, event->data.size),
+        .alien = rc != 0,
         .received_at = event->received_at };
     for (size_t i = 0; i < count; i++) {
         happening.command = &commands [i];
