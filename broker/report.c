@@ -110,10 +110,12 @@ s_at_stage (const Summary *summary, size_t stage)
 static void
 s_draw_head (fuota_report_t *self, const Summary *summary)
 {
-    fprintf (self->out, "%s  %s%s%s  round %u of at most %u%s\n", summary->name,
-        s_tone (self, BUSY), summary->phase, s_tone (self, PLAIN),
-        (unsigned) summary->round, (unsigned) summary->repair_rounds + 1,
-        summary->paused ? "  (resume to go on)" : "");
+    fprintf (self->out, "%s  %s%s%s", summary->name, s_tone (self, BUSY),
+        summary->phase, s_tone (self, PLAIN));
+    if (summary->round)
+        fprintf (self->out, "  round %u of at most %u",
+            (unsigned) summary->round, (unsigned) summary->repair_rounds + 1);
+    fprintf (self->out, "%s\n", summary->paused ? "  (resume to go on)" : "");
     self->drawn++;
 }
 

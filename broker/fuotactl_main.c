@@ -1,0 +1,560 @@
+//  SPDX-License-Identifier: MIT
+//
+//  fuotactl - the operator's tool: one request, one answer printed.
+//
+//  Parts: the end of a command; files; what goes to the broker; what comes
+//  back, as text or JSON; decode; main.
+
+#include <czmq.h>
+#include "broker/cli.h"
+#include "broker/client.h"
+#include "broker/control.h"
+#include "broker/decode.h"
+#include "broker/json.h"
+#include "broker/options.h"
+#include "workers/package/explain.h"
+
+#define FEW 20  //  Devices that `show` names
+
+//  Stable: scripts rely on them (options.c prints them)
+enum {
+    EXIT_OK,
+    EXIT_USAGE,
+    EXIT_FAULTS,
+    EXIT_NOT_FOUND,
+    EXIT_NO_ANSWER,
+    EXIT_NOT_NOW,
+    EXIT_FAILED,
+    EXIT_AMBIGUOUS,
+    EXIT_MALFORMED,
+    EXIT_INCOMPLETE,
+    EXIT_NOT_OVER
+};
+
+typedef struct {
+    fuota_options_t options;
+    fuota_client_t *client;
+    fuota_report_t report;
+    Reply reply;
+    json_t *list;  //  What pages are gathered in
+    size_t seen;
+} self_t;
+
+//  ---------------------------------------------------------------------
+//  The end of a command
+
+static int
+s_exit_code (ReplyStatus status)
+{
+    static const int codes [] = { EXIT_OK, EXIT_FAULTS, EXIT_NOT_FOUND,
+        EXIT_AMBIGUOUS, EXIT_NOT_NOW, EXIT_MALFORMED, EXIT_FAILED };
+    return (unsigned) status < sizeof codes / sizeof *codes ? codes [status]
+                                                            : EXIT_FAILED;
+}
+
+static int
+s_no_answer (self_t *self)
+{
+    fprintf (stderr,
+        "fuotactl: no answer from %s within %u s; is fuotad running?\n",
+        self->options.control, (unsigned) self->options.timeout);
+    if (self->options.json)
+        fuota_json_print (json_pack ("{s:s}", "status", "no answer"));
+    return EXIT_NO_ANSWER;
+}
+
+//  A reply that is a refusal.
+static int
+s_refused (self_t *self)
+{
+    const Reply *reply = &self->reply;
+    if (self->options.json)
+        fuota_json_print (fuota_json_reply (reply));
+    else {
+        fuota_report_t report = { .out = stderr };
+        fprintf (stderr, "fuotactl: %s\n",
+            *reply->words ? reply->words : fuota_json_status (reply->status));
+        fuota_report_faults (&report, reply);
+    }
+    return s_exit_code (reply->status);
+}
+
+static int
+s_usage (const char *words)
+{
+    fprintf (stderr, "fuotactl: %s\nTry 'fuotactl --help'.\n", words);
+    return EXIT_USAGE;
+}
+
+//  A reply with one summary as an object.
+static json_t *
+s_summary_object (self_t *self)
+{
+    json_t *object = fuota_json_reply (&self->reply);
+    if (self->reply.summaries_count)
+        json_object_set_new (object, "deployment",
+            fuota_json_summary (&self->reply.summaries [0]));
+    return object;
+}
+
+//  ---------------------------------------------------------------------
+//  Files
+
+//  A whole file, ended by a zero that is not counted. NULL if that failed,
+//  with the reason printed.
+static uint8_t *
+s_read_file (const char *path, size_t *size)
+{
+    FILE *file = streq (path, "-") ? stdin : fopen (path, "rb");
+    size_t room = FUOTA_CONTROL_REQUEST_MAX * 4;
+    uint8_t *data = file ? malloc (room + 1) : NULL;
+    *size = data ? fread (data, 1, room, file) : 0;
+    bool failed = !data || ferror (file);
+    if (failed)
+        fprintf (stderr, "fuotactl: %s: %s\n", path, strerror (errno));
+    else if (*size == room) {
+        fprintf (stderr, "fuotactl: %s: allowed less than %zu bytes\n", path,
+            room);
+        failed = true;
+    }
+    if (file && file != stdin)
+        fclose (file);
+    if (failed) {
+        free (data);
+        return NULL;
+    }
+    data [*size] = 0;
+    return data;
+}
+
+//  Add a file's devices to those of --device.
+static int
+s_read_devices (fuota_options_t *options)
+{
+    size_t size, line;
+    char *text = (char *) s_read_file (options->devices_file, &size);
+    if (!text)
+        return -1;
+    long count = fuota_cli_devices (text, NULL, &line);
+    if (count < 0)
+        fprintf (stderr,
+            "fuotactl: %s:%zu: no DevEUI; allowed 16 hex digits at the start "
+            "of a line, or a comment after #\n",
+            options->devices_file, line);
+    else {
+        options->devices = realloc (options->devices,
+            (options->device_count + (size_t) count + 1) * sizeof (uint64_t));
+        assert (options->devices);
+        fuota_cli_devices (text, options->devices + options->device_count,
+            &line);
+        options->device_count += (size_t) count;
+    }
+    free (text);
+    return count < 0 ? -1 : 0;
+}
+
+//  ---------------------------------------------------------------------
+//  Deploy and plan
+
+static int
+s_wish (self_t *self, const uint8_t *image, size_t size)
+{
+    fuota_options_t *options = &self->options;
+    bool store = options->what == FUOTA_DO_DEPLOY;
+    fuota_request_parts_t parts = { .request.command =
+                                        store ? FUOTA_DEPLOY : FUOTA_PLAN,
+        .request.has_wish = true,
+        .request.wish = options->wish,
+        .devices = options->devices,
+        .device_count = options->device_count,
+        .image = fuota_slice (image, size) };
+    if (fuota_client_call (self->client, &parts, &self->reply))
+        return s_no_answer (self);
+    if (self->reply.status)
+        return s_refused (self);
+    const Summary *summary = &self->reply.summaries [0];
+    if (options->json) {
+        json_t *object = s_summary_object (self);
+        json_object_set_new (object, "existed",
+            json_boolean (self->reply.existed));
+        fuota_json_print (object);
+    }
+    else if (store)
+        printf ("%s  %s%s\n", summary->id, summary->name,
+            self->reply.existed ? "  (existed already)" : "");
+    else
+        fuota_report_plan (&self->report, summary);
+    return EXIT_OK;
+}
+
+static int
+s_deploy (self_t *self)
+{
+    fuota_options_t *options = &self->options;
+    uint8_t *image = NULL;
+    size_t size = 0;
+    if (!options->argument && !options->wish.image_sha256.size)
+        return s_usage ("deploy: no image; allowed IMAGE or --image-sha256");
+    if (options->devices_file && s_read_devices (options))
+        return EXIT_USAGE;
+    if (options->argument && !(image = s_read_file (options->argument, &size)))
+        return EXIT_USAGE;
+    //  What the broker would not even take as a message
+    size_t room = FUOTA_CONTROL_REQUEST_MAX - 65536;
+    int rc = size > room || options->device_count > (room - size) / 8
+                 ? s_usage ("image and devices: allowed together less than 8 "
+                            "MiB, at 8 bytes a device")
+                 : s_wish (self, image, size);
+    free (image);
+    return rc;
+}
+
+//  ---------------------------------------------------------------------
+//  Pages
+
+static bool
+s_take_summaries (void *arg, const Reply *reply)
+{
+    self_t *self = arg;
+    for (pb_size_t i = 0; i < reply->summaries_count; i++) {
+        const Summary *from = &reply->summaries [i];
+        char created [40];
+        if (self->list) {
+            json_array_append_new (self->list, fuota_json_summary (from));
+            continue;
+        }
+        fuota_report_time (from->created, created, sizeof created);
+        uint32_t complete = from->ended_as_count > 1 ? from->ended_as [1] : 0;
+        printf ("%.8s  %-24s %-12s %7u of %u complete  %s\n", from->id,
+            from->name, from->phase, (unsigned) complete,
+            (unsigned) from->total, created);
+    }
+    return true;
+}
+
+static bool
+s_take_devices (void *arg, const Reply *reply)
+{
+    self_t *self = arg;
+    for (pb_size_t i = 0; i < reply->devices_count; i++) {
+        const DeviceLine *line = &reply->devices [i];
+        bool few = self->options.what == FUOTA_DO_SHOW &&
+                   !self->options.all_devices && self->seen >= FEW;
+        if (few && !self->list)
+            printf ("(more; all with --devices)\n");
+        if (few)
+            return false;
+        self->seen++;
+        if (self->list)
+            json_array_append_new (self->list, fuota_json_device (line));
+        else
+            fuota_report_device (&self->report, line);
+    }
+    return true;
+}
+
+static bool
+s_take_lines (void *arg, const Reply *reply)
+{
+    self_t *self = arg;
+    for (pb_size_t i = 0; i < reply->lines_count; i++) {
+        const Line *line = &reply->lines [i];
+        char at [40], device [24] = "-";
+        if (self->list) {
+            json_array_append_new (self->list, fuota_json_line (line));
+            continue;
+        }
+        fuota_report_time (line->at, at, sizeof at);
+        if (line->dev_eui)
+            snprintf (device, sizeof device, "%016llx",
+                (unsigned long long) line->dev_eui);
+        printf ("%s.%03d  %-16s  %-5s  %s%s%s\n", at, (int) (line->at % 1000),
+            device, line->what, line->name, *line->words ? ": " : "",
+            line->words);
+    }
+    return true;
+}
+
+//  All pages of a command, into an array called name or as lines.
+static int
+s_pages (self_t *self, RequestCommand command, const char *name,
+    fuota_client_page_fn *take, json_t *object)
+{
+    const char *id = self->options.argument ? self->options.argument : "";
+    if (self->options.json)
+        self->list = json_array ();
+    if (fuota_client_pages (self->client, command, id, take, self,
+            &self->reply)) {
+        json_decref (self->list);
+        json_decref (object);
+        return s_no_answer (self);
+    }
+    if (self->reply.status) {
+        json_decref (self->list);
+        json_decref (object);
+        return s_refused (self);
+    }
+    if (self->options.json) {
+        if (!object)
+            object = fuota_json_reply (&self->reply);
+        json_object_set_new (object, name, self->list);
+        fuota_json_print (object);
+    }
+    return EXIT_OK;
+}
+
+//  ---------------------------------------------------------------------
+//  One deployment
+
+static int
+s_ask (self_t *self, RequestCommand command)
+{
+    if (fuota_client_ask (self->client, command, self->options.argument,
+            &self->reply))
+        return s_no_answer (self);
+    return self->reply.status ? s_refused (self) : EXIT_OK;
+}
+
+static int
+s_order (self_t *self, RequestCommand command)
+{
+    int rc = s_ask (self, command);
+    if (rc)
+        return rc;
+    if (self->options.json)
+        fuota_json_print (s_summary_object (self));
+    else
+        printf ("%s  %s: told\n", self->reply.summaries [0].id,
+            self->reply.summaries [0].name);
+    return EXIT_OK;
+}
+
+//  How a deployment that is over went.
+static int
+s_verdict (const Summary *summary)
+{
+    if (!summary->ended)
+        return EXIT_NOT_OVER;
+    return streq (summary->phase, "done") && summary->ended_as_count > 1 &&
+                   summary->ended_as [FUOTA_END_COMPLETE] == summary->total
+               ? EXIT_OK
+               : EXIT_INCOMPLETE;
+}
+
+static int
+s_show (self_t *self)
+{
+    int rc = s_ask (self, FUOTA_SHOW);
+    if (rc)
+        return rc;
+    Summary summary = self->reply.summaries [0];
+    json_t *object = NULL;
+    if (self->options.json)
+        object = s_summary_object (self);
+    else {
+        fuota_report_final (&self->report, &summary);
+        if (!summary.ended) {
+            self->report.live = true;  //  The picture, once
+            fuota_report_progress (&self->report, &summary);
+            self->report.drawn = 0;
+        }
+        fuota_report_device (&self->report, NULL);
+    }
+    rc = s_pages (self, FUOTA_DEVICES, "devices", s_take_devices, object);
+    bool report = self->options.what == FUOTA_DO_REPORT;
+    return rc || !report ? rc : s_verdict (&summary);
+}
+
+static int
+s_watch (self_t *self)
+{
+    //  Progress is for people: with --json it goes to stderr
+    int rc = fuota_client_watch (self->client, self->options.argument,
+        &self->report, &self->reply);
+    if (rc == -1)
+        return s_no_answer (self);
+    if (rc == -2)
+        return EXIT_NOT_OVER;
+    if (rc)
+        return s_refused (self);
+    if (self->options.json)
+        fuota_json_print (s_summary_object (self));
+    else
+        fuota_report_final (&self->report, &self->reply.summaries [0]);
+    return s_verdict (&self->reply.summaries [0]);
+}
+
+static int
+s_version (self_t *self)
+{
+    int rc = fuota_client_ask (self->client, FUOTA_VERSION, "", &self->reply);
+    const char *broker = rc ? "no answer" : self->reply.version;
+    if (self->options.json)
+        fuota_json_print (
+            json_pack ("{s:s,s:s,s:s}", "status", rc ? "no answer" : "ok",
+                "fuotactl", FUOTA_BUILD, "broker", broker));
+    else
+        printf ("fuotactl " FUOTA_BUILD "\nbroker   %s\n", broker);
+    return rc ? EXIT_NO_ANSWER : EXIT_OK;
+}
+
+//  ---------------------------------------------------------------------
+//  Decode
+
+static const char *
+s_ending (int rc)
+{
+    return rc == 0                ? ""
+           : rc == FUOTA_ESHORT   ? "then cut short"
+           : rc == FUOTA_ECOMMAND ? "then an unknown command"
+                                  : "then not understood";
+}
+
+static void
+s_print_reading (void *arg, const fuota_reading_t *reading)
+{
+    self_t *self = arg;
+    const char *way = reading->direction == FUOTA_UPLINK ? "up" : "down";
+    json_t *commands = json_array ();
+    char text [FUOTA_EXPLAIN_MAX];
+    if (!self->options.json)
+        printf ("%s %s, %s:\n", fuota_package_name (reading->package),
+            reading->version == 0   ? "version 1 or 2"
+            : reading->version == 1 ? "version 1"
+                                    : "version 2",
+            way);
+    for (size_t i = 0; i < reading->count; i++) {
+        if (self->options.json) {
+            fuota_command_explain_json (&reading->commands [i], text,
+                sizeof text);
+            json_array_append_new (commands, json_loads (text, 0, NULL));
+        }
+        else if (fuota_command_explain (&reading->commands [i], text,
+                     sizeof text) != FUOTA_ECOMMAND)
+            printf ("  %s\n", text);
+    }
+    if (self->options.json)
+        json_array_append_new (self->list,
+            json_pack ("{s:s,s:i,s:s,s:o,s:s}", "package",
+                fuota_package_name (reading->package), "version",
+                (int) reading->version, "direction", way, "commands", commands,
+                "rest", s_ending (reading->rc)));
+    else {
+        json_decref (commands);
+        if (reading->token >= 0)
+            printf ("  CommandToken %d\n", reading->token);
+        if (reading->rc)
+            printf ("  %s\n", s_ending (reading->rc));
+    }
+}
+
+static int
+s_decode (self_t *self)
+{
+    uint8_t payload [256];
+    size_t size = sizeof payload;
+    const fuota_options_t *options = &self->options;
+    if (!fuota_cli_hex (options->argument, payload, &size) || !size)
+        return s_usage ("decode: not hex; allowed 1 to 256 bytes, two digits "
+                        "each");
+    if (options->version > 2)
+        return s_usage ("decode: --version; allowed 1 or 2");
+    if (options->json)
+        self->list = json_array ();
+    unsigned told = fuota_decode_run (payload, size, options->port,
+        options->version, options->direction, s_print_reading, self);
+    if (options->json)
+        fuota_json_print (json_pack ("{s:s,s:o}", "status",
+            told ? "ok" : "not found", "readings", self->list));
+    else if (!told)
+        printf ("no package reads this\n");
+    return told ? EXIT_OK : EXIT_NOT_FOUND;
+}
+
+//  ---------------------------------------------------------------------
+//  Main
+
+static int
+s_connected (self_t *self)
+{
+    switch (self->options.what) {
+        case FUOTA_DO_DEPLOY:
+        case FUOTA_DO_PLAN:
+            return s_deploy (self);
+        case FUOTA_DO_LIST:
+            return s_pages (self, FUOTA_LIST, "deployments", s_take_summaries,
+                NULL);
+        case FUOTA_DO_SHOW:
+        case FUOTA_DO_REPORT:
+            return s_show (self);
+        case FUOTA_DO_WATCH:
+            return s_watch (self);
+        case FUOTA_DO_PAUSE:
+            return s_order (self, FUOTA_PAUSE);
+        case FUOTA_DO_RESUME:
+            return s_order (self, FUOTA_RESUME);
+        case FUOTA_DO_CANCEL:
+            return s_order (self, FUOTA_CANCEL);
+        case FUOTA_DO_JOURNAL:
+            return s_pages (self, FUOTA_JOURNAL, "lines", s_take_lines, NULL);
+        case FUOTA_DO_VERSION:
+            return s_version (self);
+        default:
+            return s_usage ("command: allowed those of --help");
+    }
+}
+
+static int
+s_run (self_t *self)
+{
+    fuota_options_t *options = &self->options;
+    if (options->help) {
+        fuota_options_help (options->what, stdout);
+        return EXIT_OK;
+    }
+    if (options->what == FUOTA_DO_DECODE)
+        return s_decode (self);
+    bool watch = options->what == FUOTA_DO_WATCH;
+    self->client = fuota_client_new (options->control,
+        watch && *options->events ? options->events : NULL,
+        (int) options->timeout * 1000);
+    if (!self->client)
+        return s_usage ("--endpoint, --events: allowed ipc://PATH");
+    int rc = s_connected (self);
+    fuota_client_destroy (&self->client);
+    return rc;
+}
+
+//  `fuotactl help deploy` is `fuotactl deploy --help`.
+static int
+s_help (self_t *self, char *program)
+{
+    const char *about = self->options.argument;
+    char flag [] = "--help", word [32];
+    snprintf (word, sizeof word, "%s", about ? about : "");
+    if (about) {
+        char *argv [] = { program, word, flag, NULL };
+        if (fuota_options_parse (&self->options, 3, argv))
+            return s_usage (self->options.fault);
+    }
+    fuota_options_help (self->options.what, stdout);
+    return EXIT_OK;
+}
+
+int
+main (int argc, char **argv)
+{
+    static self_t self;
+    int rc;
+    zsys_set_logident ("fuotactl");
+    if (fuota_options_parse (&self.options, argc, argv))
+        rc = s_usage (self.options.fault);
+    else {
+        bool aside = self.options.json && self.options.what == FUOTA_DO_WATCH;
+        fuota_report_init (&self.report, aside ? stderr : stdout);
+        rc = self.options.what == FUOTA_DO_HELP ? s_help (&self, argv [0])
+                                                : s_run (&self);
+    }
+    fuota_options_release (&self.options);
+    return rc;
+}

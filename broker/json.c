@@ -1,0 +1,156 @@
+//  SPDX-License-Identifier: MIT
+
+#include <assert.h>
+#include <stdio.h>
+#include "broker/json.h"
+#include "schema/record.h"
+
+#define NUMBER(name)                                                           \
+    json_object_set_new (to, #name, json_integer ((json_int_t) from->name))
+#define TEXT(name) json_object_set_new (to, #name, s_text (from->name))
+#define BOOL(name) json_object_set_new (to, #name, json_boolean (from->name))
+
+//  Text that is not UTF-8 is an operator's or a host's: shown as such.
+static json_t *
+s_text (const char *text)
+{
+    json_t *value = json_string (text);
+    return value ? value : json_string ("(not UTF-8)");
+}
+
+static json_t *
+s_eui (uint64_t eui)
+{
+    char text [24];
+    snprintf (text, sizeof text, "%016llx", (unsigned long long) eui);
+    return json_string (text);
+}
+
+const char *
+fuota_json_status (ReplyStatus status)
+{
+    static const char *const names [] = { "ok", "faults", "not found",
+        "ambiguous", "not now", "malformed", "failed" };
+    return (unsigned) status < sizeof names / sizeof *names ? names [status]
+                                                            : "?";
+}
+
+json_t *
+fuota_json_reply (const Reply *reply)
+{
+    json_t *to = json_object ();
+    json_object_set_new (to, "status",
+        json_string (fuota_json_status (reply->status)));
+    if (*reply->words)
+        json_object_set_new (to, "words", s_text (reply->words));
+    if (reply->status != FUOTA_FAULTS)
+        return to;
+    json_t *faults = json_array ();
+    for (pb_size_t i = 0; i < reply->faults_count; i++) {
+        json_t *fault = json_object ();
+        json_object_set_new (fault, "field", s_text (reply->faults [i].field));
+        json_object_set_new (fault, "value", s_text (reply->faults [i].value));
+        json_object_set_new (fault, "allowed",
+            s_text (reply->faults [i].allowed));
+        json_array_append_new (faults, fault);
+    }
+    json_object_set_new (to, "faults", faults);
+    json_object_set_new (to, "faults_left_out",
+        json_boolean (reply->faults_left_out));
+    return to;
+}
+
+static void
+s_counts (json_t *to, const Summary *from)
+{
+    json_t *steps = json_object (), *ends = json_object ();
+    for (pb_size_t i = 0; i < from->at_step_count; i++)
+        json_object_set_new (steps, fuota_step_name ((Step) i),
+            json_integer (from->at_step [i]));
+    for (pb_size_t i = 1; i < from->ended_as_count; i++)
+        json_object_set_new (ends, fuota_end_name ((End) i),
+            json_integer (from->ended_as [i]));
+    json_object_set_new (to, "at_step", steps);
+    json_object_set_new (to, "ended_as", ends);
+}
+
+json_t *
+fuota_json_summary (const Summary *from)
+{
+    json_t *to = json_object ();
+    TEXT (id);
+    TEXT (name);
+    TEXT (phase);
+    TEXT (error);
+    BOOL (paused);
+    NUMBER (created);
+    NUMBER (started);
+    NUMBER (ended);
+    NUMBER (now);
+    TEXT (image_sha256);
+    NUMBER (image_size);
+    NUMBER (frag_size);
+    NUMBER (nb_frag);
+    NUMBER (redundancy);
+    NUMBER (next_n);
+    NUMBER (last_n);
+    NUMBER (sent);
+    NUMBER (resent);
+    NUMBER (air_time);
+    NUMBER (period);
+    NUMBER (round);
+    NUMBER (repair_rounds);
+    NUMBER (loss);
+    NUMBER (total);
+    s_counts (to, from);
+    NUMBER (session_start);
+    NUMBER (session_end);
+    NUMBER (eta);
+    NUMBER (devices_ts004);
+    NUMBER (region_dr);
+    NUMBER (frequency);
+    json_object_set_new (to, "group_type",
+        json_string (from->group_type ? "b" : "c"));
+    return to;
+}
+
+json_t *
+fuota_json_device (const DeviceLine *from)
+{
+    json_t *to = json_object ();
+    json_object_set_new (to, "dev_eui", s_eui (from->dev_eui));
+    TEXT (step);
+    TEXT (end);
+    NUMBER (tries);
+    BOOL (reported);
+    NUMBER (received);
+    NUMBER (missing);
+    NUMBER (clock_error);
+    NUMBER (group_id);
+    NUMBER (changed);
+    NUMBER (rounds);
+    return to;
+}
+
+json_t *
+fuota_json_line (const Line *from)
+{
+    json_t *to = json_object ();
+    NUMBER (seq);
+    NUMBER (at);
+    if (from->dev_eui)
+        json_object_set_new (to, "dev_eui", s_eui (from->dev_eui));
+    TEXT (what);
+    TEXT (name);
+    TEXT (words);
+    return to;
+}
+
+void
+fuota_json_print (json_t *object)
+{
+    assert (object);
+    json_dumpf (object, stdout, JSON_INDENT (2));
+    putchar ('\n');
+    json_decref (object);
+}
