@@ -13,8 +13,7 @@ struct fuota_control {
     fuota_read_t *read;  //  Its own; a new snapshot each request
     const fuota_control_table_t *table;
     const char *version;
-    uint64_t seq;  //  Of its last journal line
-    int64_t now;   //  Of this request
+    int64_t now;  //  Of this request
     const uint8_t *random;
     fuota_batch_t batch;
     //  Of the wish being read

@@ -196,12 +196,12 @@ s_put_devices (fuota_control_t *self, const fuota_deployment_t *deployment)
     }
 }
 
+//  The worker numbers its lines from the time it started, times 1000: the
+//  first line of a deployment is below them all.
 static void
 s_put_line (fuota_control_t *self, const fuota_deployment_t *deployment)
 {
-    uint64_t seq = (uint64_t) self->now * 1000;
-    self->seq = self->seq < seq ? seq : self->seq + 1;
-    fuota_line_t line = { .seq = self->seq,
+    fuota_line_t line = { .seq = 1,
         .at = self->now,
         .what = "phase",
         .name = "preparing" };
