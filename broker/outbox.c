@@ -314,9 +314,8 @@ s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
     fuota_slice_t image;
     uint8_t data [255];
     fuota_key_t key = fuota_key_bytes (deployment->image, 32);
-    int rc = fuota_read_get (self->read, FUOTA_TABLE_BLOB, &key, &image);
-    if (rc)
-        return rc;
+    if (fuota_read_get (self->read, FUOTA_TABLE_BLOB, &key, &image))
+        return FUOTA_EFORMAT;
     fuota_fec_block_t block = { image.data, image.size,
         (uint8_t) deployment->frag_size, (uint8_t) deployment->dialect.ts004 };
     fuota_fec_fragment (&block, row->n, data, self->bits);
@@ -328,7 +327,7 @@ s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
     command.data_fragment.data = fuota_slice (data, deployment->frag_size);
     fuota_writer_t writer =
         fuota_writer (out->data.bytes, sizeof out->data.bytes);
-    rc = fuota_package_encode (&command, &writer);
+    int rc = fuota_package_encode (&command, &writer);
     out->data.size = (pb_size_t) writer.at;
     return rc;
 }
@@ -388,10 +387,9 @@ s_build (fuota_outbox_t *self, const s_entry_t *entry, fuota_downlink_t *out)
     if (plain)
         return 0;
     key = fuota_key_id (row.deployment);
-    rc = fuota_read_record (self->read, FUOTA_TABLE_DEPLOYMENT, &key,
-        Deployment_fields, &deployment);
-    if (rc)
-        return rc;
+    if (fuota_read_record (self->read, FUOTA_TABLE_DEPLOYMENT, &key,
+            Deployment_fields, &deployment))
+        return FUOTA_EFORMAT;  //  The row is there and cannot be carried out
     if (row.kind == FUOTA_GROUP_CREATE)
         rc = s_create (&deployment, out);
     else if (row.kind == FUOTA_TAGS) {
@@ -605,23 +603,44 @@ s_counted (fuota_outbox_t *self, uint32_t at, const fuota_outcome_t *outcome)
     }
 }
 
+static bool
+s_is_fate (OutcomeKind kind)
+{
+    return kind == FUOTA_SENT || kind == FUOTA_REFUSED || kind == FUOTA_EXPIRED;
+}
+
+//  Does that answer mean anything for this entry? A counter that was asked for
+//  twice is answered twice; the second answer would settle what waits again.
+static bool
+s_fits (const s_entry_t *entry, OutcomeKind kind)
+{
+    if (kind == FUOTA_RETRY || kind == FUOTA_NEVER)
+        return true;
+    bool queued = entry->kind == FUOTA_UNICAST || entry->kind == FUOTA_FRAGMENT;
+    if (kind == FUOTA_DONE)
+        return entry->counting || !queued;
+    return queued && (kind == FUOTA_TAKEN || s_is_fate (kind));
+}
+
 void
 fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
 {
     uint32_t at = s_find (self, outcome->owner, outcome->row);
     if (at == NONE) {
         //  A fragment's fate after it was taken; or of before a restart
-        if (outcome->kind == FUOTA_SENT || outcome->kind == FUOTA_REFUSED ||
-            outcome->kind == FUOTA_EXPIRED)
+        if (s_is_fate (outcome->kind))
             s_forward (self, outcome);
         return;
     }
     s_entry_t *entry = &self->entries [at];
     if (entry->state == SETTLED) {
-        if (entry->kind == FUOTA_FRAGMENT)
-            s_forward (self, outcome);  //  Its fate, after it was taken
+        //  Its fate, after it was taken
+        if (entry->kind == FUOTA_FRAGMENT && s_is_fate (outcome->kind))
+            s_forward (self, outcome);
         return;
     }
+    if (!s_fits (entry, outcome->kind))
+        return;
     if (outcome->kind == FUOTA_RETRY) {
         if (entry->state == HANDED)
             s_back_off (self, at);
@@ -637,9 +656,7 @@ fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
     }
     else {
         //  A fragment's fate may overtake the word that it was taken
-        if (entry->kind == FUOTA_FRAGMENT &&
-            (outcome->kind == FUOTA_SENT || outcome->kind == FUOTA_REFUSED ||
-                outcome->kind == FUOTA_EXPIRED))
+        if (entry->kind == FUOTA_FRAGMENT && s_is_fate (outcome->kind))
             s_say (self, entry, FUOTA_TAKEN, "");
         s_forward (self, outcome);
         s_settle (self, at);
