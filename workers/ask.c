@@ -139,8 +139,10 @@ s_outcome (fuota_subject_t self, const fuota_outcome_t *outcome,
     const fuota_env_t *env, int64_t wait, fuota_effects_t *out)
 {
     fuota_device_t *device = self.device;
-    if (device->asked == FUOTA_ASKED_NOT || outcome->row != device->row)
-        return FUOTA_ASK_WAIT;  //  Of an earlier attempt
+    //  Of an earlier attempt; or of row 0, once ours is settled
+    if (device->asked == FUOTA_ASKED_NOT || !device->row ||
+        outcome->row != device->row)
+        return FUOTA_ASK_WAIT;
     device->row = 0;  //  Settled: it leaves the outbox with this batch
     if (outcome->kind == FUOTA_NEVER)
         return FUOTA_ASK_NEVER;
