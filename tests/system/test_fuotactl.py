@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""fuotactl as a script sees it: exit codes and JSON, against a real broker."""
+import json
+import os
+import subprocess
+
+from system import FUOTACTL, Failure, World, run, until
+
+NOWHERE = "ipc:///nonexistent/fuota/control"
+
+
+def expect(result, code, *texts):
+    """The exit code, and texts in what was printed."""
+    said = result.stdout + result.stderr
+    missing = [text for text in texts if text not in said]
+    if result.returncode != code or missing:
+        raise Failure(f"{result.args}: {result.returncode}, not {code}; "
+                      f"without {missing}:\n{said}")
+    return result
+
+
+def without_broker():
+    """What needs nobody, and nobody there."""
+    def ctl(*arguments):
+        return subprocess.run([FUOTACTL, *arguments], capture_output=True,
+                              text=True, timeout=60)
+    expect(ctl(), 1, "--help")
+    expect(ctl("--help"), 0, "Exit status", "Examples")
+    expect(ctl("deploy", "--help"), 0, "--frequency")
+    expect(ctl("help", "watch"), 0, "fuotactl watch")
+    expect(ctl("fly"), 1, "fly")
+    expect(ctl("decode", "0109000500", "--port", "201"), 0,
+           "FragSessionStatusAns")
+    expect(ctl("decode", "0g"), 1, "allowed")
+    expect(ctl("decode", "7f", "--port", "201"), 3)
+    result = expect(ctl("list", "--endpoint", NOWHERE, "--timeout", "1",
+                        "--json"), 4, "no answer")
+    if json.loads(result.stdout)["status"] != "no answer":
+        raise Failure(result.stdout)
+
+
+def refusals(world, image, devices):
+    ctl = lambda *a: world.ctl(*a, check=False)
+    expect(ctl("deploy", image), 2, "devices: none; allowed")
+    expect(ctl("deploy", "/nonexistent", "--devices", devices), 1,
+           "No such file")
+    expect(ctl("deploy", image, "--devices", image), 1, ":1: no DevEUI")
+    result = expect(ctl("deploy", image, "--devices", devices, "--dr", "14",
+                        "--quorum", "101", "--json"), 2)
+    faults = {f["field"] for f in json.loads(result.stdout)["faults"]}
+    if faults != {"dr", "quorum"}:
+        raise Failure(f"faults: {faults}")
+    expect(ctl("show", "nobody"), 3, "allowed 32 hex digits")
+    if world.json("list")["deployments"] != []:
+        raise Failure("a refused wish was stored")
+
+
+def life(world, image, devices):
+    ctl = lambda *a: world.ctl(*a, check=False)
+    wish = (image, "--devices", devices, "--dr", "5", "--name", "life",
+            "--token", "once")
+    plan = world.json("plan", *wish)["deployment"]
+    if plan["phase"] != "planned" or plan["last_n"] <= plan["nb_frag"]:
+        raise Failure(f"plan: {plan}")
+    first = world.json("deploy", *wish)
+    again = world.json("deploy", *wish)
+    if first["existed"] or not again["existed"] or \
+            first["deployment"]["id"] != again["deployment"]["id"]:
+        raise Failure("the token was not kept")
+    expect(ctl("deploy", *wish, "--quorum", "50"), 2, "token: once; allowed")
+    ident = first["deployment"]["id"]
+    expect(ctl("resume", ident), 5, "not paused")
+    expect(ctl("pause", ident[:8]), 0)
+    until("paused", lambda: world.json("show", "life")["deployment"]["paused"])
+    expect(ctl("pause", ident), 5, "paused already")
+    expect(ctl("report", "life"), 10, "not over yet")
+    expect(ctl("resume", "life"), 0)
+    expect(ctl("watch", "life", "--timeout", "60"), 0, "complete")
+    report = json.loads(expect(ctl("report", "life", "--json"), 0).stdout)
+    if [d["end"] for d in report["devices"]] != ["complete"] * 3:
+        raise Failure(f"report: {report['devices']}")
+    phases = [line["name"] for line in world.json("journal", "life")["lines"]
+              if line["what"] == "phase"]
+    if phases[0] != "preparing" or phases[-1] != "done":
+        raise Failure(f"journal: {phases}")
+    expect(ctl("cancel", "life"), 5, "done")
+    return ident
+
+
+def cancelled(world, devices, sha256):
+    """An image that is stored already, cancelled at once."""
+    ctl = lambda *a: world.ctl(*a, check=False)
+    expect(ctl("deploy", "--image-sha256", sha256, "--devices", devices,
+               "--name", "life", "--dr", "5"), 0)
+    expect(ctl("show", "life"), 7, "2 deployments")
+    other = next(d["id"] for d in world.json("list")["deployments"]
+                 if d["phase"] != "done")
+    expect(ctl("cancel", other), 0)
+    result = expect(ctl("watch", other, "--json"), 9)
+    summary = json.loads(result.stdout)["deployment"]
+    if summary["phase"] != "cancelled" or \
+            summary["ended_as"]["cancelled"] != 3:
+        raise Failure(f"cancelled: {summary}")
+
+
+def test():
+    without_broker()
+    world = World(sim={"devices": 3, "loss": 0, "unicast_loss": 0},
+                  scale=300, more="deploy = { uplink_interval = 60; };\n")
+    try:
+        image = os.path.join(world.folder, "image")
+        devices = os.path.join(world.folder, "devices")
+        with open(image, "wb") as out:
+            out.write(bytes(range(1, 256)) * 4)
+        with open(devices, "w") as out:
+            out.write("# three of them\n" + "".join(
+                f"{0x70b3d57ed0000001 + i:016x}\n" for i in range(3)))
+        world.start()
+        world.start_sim()
+        refusals(world, image, devices)
+        ident = life(world, image, devices)
+        sha256 = world.json("show", ident)["deployment"]["image_sha256"]
+        cancelled(world, devices, sha256)
+        if world.stop():
+            raise Failure("fuotad did not end well")
+    except Failure:
+        print(world.logged())
+        raise
+    finally:
+        world.close()
+
+
+run(test)
