@@ -2,17 +2,15 @@
 //
 //  fuotactl - the operator's tool: one request, one answer printed.
 //
-//  Parts: the end of a command; files; what goes to the broker; what comes
-//  back, as text or JSON; decode; main.
+//  Parts: the end of a command; files; deploy and plan; pages; one deployment;
+//  decode; main.
 
 #include <czmq.h>
 #include "broker/cli.h"
 #include "broker/client.h"
 #include "broker/control.h"
-#include "broker/decode.h"
-#include "broker/json.h"
 #include "broker/options.h"
-#include "workers/package/explain.h"
+#include "broker/print.h"
 
 #define FEW 20  //  Devices that `show` names
 
@@ -36,8 +34,7 @@ typedef struct {
     fuota_client_t *client;
     fuota_report_t report;
     Reply reply;
-    json_t *list;  //  What pages are gathered in
-    size_t seen;
+    fuota_print_t print;
 } self_t;
 
 //  ---------------------------------------------------------------------
@@ -212,69 +209,6 @@ s_deploy (self_t *self)
 //  ---------------------------------------------------------------------
 //  Pages
 
-static bool
-s_take_summaries (void *arg, const Reply *reply)
-{
-    self_t *self = arg;
-    for (pb_size_t i = 0; i < reply->summaries_count; i++) {
-        const Summary *from = &reply->summaries [i];
-        char created [40];
-        if (self->list) {
-            json_array_append_new (self->list, fuota_json_summary (from));
-            continue;
-        }
-        fuota_report_time (from->created, created, sizeof created);
-        uint32_t complete = from->ended_as_count > 1 ? from->ended_as [1] : 0;
-        printf ("%.8s  %-24s %-12s %7u of %u complete  %s\n", from->id,
-            from->name, from->phase, (unsigned) complete,
-            (unsigned) from->total, created);
-    }
-    return true;
-}
-
-static bool
-s_take_devices (void *arg, const Reply *reply)
-{
-    self_t *self = arg;
-    for (pb_size_t i = 0; i < reply->devices_count; i++) {
-        const DeviceLine *line = &reply->devices [i];
-        bool few = self->options.what == FUOTA_DO_SHOW &&
-                   !self->options.all_devices && self->seen >= FEW;
-        if (few && !self->list)
-            printf ("(more; all with --devices)\n");
-        if (few)
-            return false;
-        self->seen++;
-        if (self->list)
-            json_array_append_new (self->list, fuota_json_device (line));
-        else
-            fuota_report_device (&self->report, line);
-    }
-    return true;
-}
-
-static bool
-s_take_lines (void *arg, const Reply *reply)
-{
-    self_t *self = arg;
-    for (pb_size_t i = 0; i < reply->lines_count; i++) {
-        const Line *line = &reply->lines [i];
-        char at [40], device [24] = "-";
-        if (self->list) {
-            json_array_append_new (self->list, fuota_json_line (line));
-            continue;
-        }
-        fuota_report_time (line->at, at, sizeof at);
-        if (line->dev_eui)
-            snprintf (device, sizeof device, "%016llx",
-                (unsigned long long) line->dev_eui);
-        printf ("%s.%03d  %-16s  %-5s  %s%s%s\n", at, (int) (line->at % 1000),
-            device, line->what, line->name, *line->words ? ": " : "",
-            line->words);
-    }
-    return true;
-}
-
 //  All pages of a command, into an array called name or as lines.
 static int
 s_pages (self_t *self, RequestCommand command, const char *name,
@@ -282,22 +216,22 @@ s_pages (self_t *self, RequestCommand command, const char *name,
 {
     const char *id = self->options.argument ? self->options.argument : "";
     if (self->options.json)
-        self->list = json_array ();
-    if (fuota_client_pages (self->client, command, id, take, self,
+        self->print.list = json_array ();
+    if (fuota_client_pages (self->client, command, id, take, &self->print,
             &self->reply)) {
-        json_decref (self->list);
+        json_decref (self->print.list);
         json_decref (object);
         return s_no_answer (self);
     }
     if (self->reply.status) {
-        json_decref (self->list);
+        json_decref (self->print.list);
         json_decref (object);
         return s_refused (self);
     }
     if (self->options.json) {
         if (!object)
             object = fuota_json_reply (&self->reply);
-        json_object_set_new (object, name, self->list);
+        json_object_set_new (object, name, self->print.list);
         fuota_json_print (object);
     }
     return EXIT_OK;
@@ -360,7 +294,7 @@ s_show (self_t *self)
         }
         fuota_report_device (&self->report, NULL);
     }
-    rc = s_pages (self, FUOTA_DEVICES, "devices", s_take_devices, object);
+    rc = s_pages (self, FUOTA_DEVICES, "devices", fuota_print_devices, object);
     bool report = self->options.what == FUOTA_DO_REPORT;
     return rc || !report ? rc : s_verdict (&summary);
 }
@@ -401,53 +335,6 @@ s_version (self_t *self)
 //  ---------------------------------------------------------------------
 //  Decode
 
-static const char *
-s_ending (int rc)
-{
-    return rc == 0                ? ""
-           : rc == FUOTA_ESHORT   ? "then cut short"
-           : rc == FUOTA_ECOMMAND ? "then an unknown command"
-                                  : "then not understood";
-}
-
-static void
-s_print_reading (void *arg, const fuota_reading_t *reading)
-{
-    self_t *self = arg;
-    const char *way = reading->direction == FUOTA_UPLINK ? "up" : "down";
-    json_t *commands = json_array ();
-    char text [FUOTA_EXPLAIN_MAX];
-    if (!self->options.json)
-        printf ("%s %s, %s:\n", fuota_package_name (reading->package),
-            reading->version == 0   ? "version 1 or 2"
-            : reading->version == 1 ? "version 1"
-                                    : "version 2",
-            way);
-    for (size_t i = 0; i < reading->count; i++) {
-        if (self->options.json) {
-            fuota_command_explain_json (&reading->commands [i], text,
-                sizeof text);
-            json_array_append_new (commands, json_loads (text, 0, NULL));
-        }
-        else if (fuota_command_explain (&reading->commands [i], text,
-                     sizeof text) != FUOTA_ECOMMAND)
-            printf ("  %s\n", text);
-    }
-    if (self->options.json)
-        json_array_append_new (self->list,
-            json_pack ("{s:s,s:i,s:s,s:o,s:s}", "package",
-                fuota_package_name (reading->package), "version",
-                (int) reading->version, "direction", way, "commands", commands,
-                "rest", s_ending (reading->rc)));
-    else {
-        json_decref (commands);
-        if (reading->token >= 0)
-            printf ("  CommandToken %d\n", reading->token);
-        if (reading->rc)
-            printf ("  %s\n", s_ending (reading->rc));
-    }
-}
-
 static int
 s_decode (self_t *self)
 {
@@ -460,12 +347,13 @@ s_decode (self_t *self)
     if (options->version > 2)
         return s_usage ("decode: --version; allowed 1 or 2");
     if (options->json)
-        self->list = json_array ();
-    unsigned told = fuota_decode_run (payload, size, options->port,
-        options->version, options->direction, s_print_reading, self);
+        self->print.list = json_array ();
+    unsigned told =
+        fuota_decode_run (payload, size, options->port, options->version,
+            options->direction, fuota_print_reading, &self->print);
     if (options->json)
         fuota_json_print (json_pack ("{s:s,s:o}", "status",
-            told ? "ok" : "not found", "readings", self->list));
+            told ? "ok" : "not found", "readings", self->print.list));
     else if (!told)
         printf ("no package reads this\n");
     return told ? EXIT_OK : EXIT_NOT_FOUND;
@@ -482,8 +370,8 @@ s_connected (self_t *self)
         case FUOTA_DO_PLAN:
             return s_deploy (self);
         case FUOTA_DO_LIST:
-            return s_pages (self, FUOTA_LIST, "deployments", s_take_summaries,
-                NULL);
+            return s_pages (self, FUOTA_LIST, "deployments",
+                fuota_print_summaries, NULL);
         case FUOTA_DO_SHOW:
         case FUOTA_DO_REPORT:
             return s_show (self);
@@ -496,7 +384,8 @@ s_connected (self_t *self)
         case FUOTA_DO_CANCEL:
             return s_order (self, FUOTA_CANCEL);
         case FUOTA_DO_JOURNAL:
-            return s_pages (self, FUOTA_JOURNAL, "lines", s_take_lines, NULL);
+            return s_pages (self, FUOTA_JOURNAL, "lines", fuota_print_lines,
+                NULL);
         case FUOTA_DO_VERSION:
             return s_version (self);
         default:
@@ -552,6 +441,9 @@ main (int argc, char **argv)
     else {
         bool aside = self.options.json && self.options.what == FUOTA_DO_WATCH;
         fuota_report_init (&self.report, aside ? stderr : stdout);
+        self.print.report = &self.report;
+        if (self.options.what == FUOTA_DO_SHOW && !self.options.all_devices)
+            self.print.most = FEW;
         rc = self.options.what == FUOTA_DO_HELP ? s_help (&self, argv [0])
                                                 : s_run (&self);
     }
