@@ -229,10 +229,27 @@ s_session_answer (fuota_subject_t self, const fuota_happening_t *happening,
         s_refused_session (self, command, env, out);
 }
 
+//  The session it was asked for was postponed: its answer would be measured
+//  against another start, and the command must not be repeated.
+static bool
+s_postponed (fuota_subject_t self)
+{
+    const fuota_device_t *device = self.device;
+    fuota_reader_t in =
+        fuota_reader (device->command.bytes, device->command.size);
+    fuota_reader_le16 (&in);
+    uint32_t asked = fuota_reader_le32 (&in);
+    return self.group->phase == FUOTA_WAITING && !self.group->paused &&
+           device->asked != FUOTA_ASKED_NOT && !in.rc &&
+           asked != self.group->session_time;
+}
+
 static void
 s_session (fuota_subject_t self, const fuota_happening_t *happening,
     const fuota_env_t *env, fuota_effects_t *out)
 {
+    if (s_postponed (self))
+        fuota_ask_settle (self.device, out);
     if (happening->kind == FUOTA_COMMAND) {
         s_session_answer (self, happening, env, out);
         return;
@@ -318,9 +335,9 @@ s_preparing (fuota_group_t *group, const fuota_happening_t *happening,
     if (s_settled (group, happening)) {
         const fuota_outcome_t *outcome = happening->outcome;
         group->row = 0;
-        if (outcome->kind == FUOTA_NEVER) {
+        if (outcome->kind == FUOTA_NEVER || !outcome->group [0]) {
             snprintf (group->error, sizeof group->error, "host: %.88s",
-                outcome->words);
+                outcome->words [0] ? outcome->words : "names no group");
             fuota_stage_phase (group, FUOTA_FINISHING, env, out);
             return;
         }

@@ -100,9 +100,12 @@ s_revive (fuota_subject_t self, const fuota_command_t *command,
         [FUOTA_STEP_SESSION] = FUOTA_MC_CLASS_C_SESSION_ANS,
     };
     fuota_device_t *device = self.device;
+    fuota_command_id_t answer = answers [device->stopped_at];
+    if (answer == FUOTA_MC_CLASS_C_SESSION_ANS &&
+        env->deployment->group_type == 1)
+        answer = FUOTA_MC_CLASS_B_SESSION_ANS;
     if (device->end != FUOTA_END_TIMED_OUT ||
-        self.group->phase > FUOTA_WAITING ||
-        answers [device->stopped_at] != command->id ||
+        self.group->phase > FUOTA_WAITING || answer != command->id ||
         command->id == FUOTA_NO_COMMAND)
         return;
     device->end = FUOTA_END_NONE;

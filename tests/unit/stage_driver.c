@@ -166,8 +166,9 @@ driver_hear (driver_t *self, unsigned port, const char *bytes, size_t size)
         .received_at = self->now };
     s_begin (self);
     if (package != FUOTA_PACKAGES)
-        fuota_package_decode (package, dialect->ts004, FUOTA_UPLINK,
-            (const uint8_t *) bytes, size, commands, 16, &count);
+        happening.alien =
+            fuota_package_decode (package, dialect->ts004, FUOTA_UPLINK,
+                (const uint8_t *) bytes, size, commands, 16, &count) != 0;
     for (size_t i = 0; i < count; i++) {
         happening.command = &commands [i];
         s_step_device (self, &happening);
