@@ -318,12 +318,14 @@ s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
         return FUOTA_EFORMAT;
     fuota_fec_block_t block = { image.data, image.size,
         (uint8_t) deployment->frag_size, (uint8_t) deployment->dialect.ts004 };
-    fuota_fec_fragment (&block, row->n, data, self->bits);
+    //  The parity of a single fragment is zero: it is sent again instead
+    uint32_t n = deployment->nb_frag == 1 ? 1 : row->n;
+    fuota_fec_fragment (&block, n, data, self->bits);
     fuota_command_t command = { .id = FUOTA_DATA_FRAGMENT,
         .package = FUOTA_TS004,
         .version = (uint8_t) deployment->dialect.ts004,
         .frag_index = (uint8_t) row->frag_index };
-    command.data_fragment.n = (uint16_t) row->n;
+    command.data_fragment.n = (uint16_t) n;
     command.data_fragment.data = fuota_slice (data, deployment->frag_size);
     fuota_writer_t writer =
         fuota_writer (out->data.bytes, sizeof out->data.bytes);
