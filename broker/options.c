@@ -171,8 +171,11 @@ s_option (fuota_options_t *self, int argc, char **argv, int *at)
             return s_fault (self, name, "no value", row->value);
         text = argv [++*at];
     }
+    char most [40];
+    snprintf (most, sizeof most, "at most %zu characters", row->size - 1);
     if (!s_set (self, row, text))
-        return s_fault (self, name, text, row->value);
+        return s_fault (self, name, text,
+            row->kind == TEXT ? most : row->value);
     if (row->has != 0)
         *((bool *) self + row->has) = true;
     return 0;

@@ -58,7 +58,7 @@ test_options__faults_name_what_is_allowed (void **state)
         { { "plan", "f", "--tag", "=v" }, "--tag: =v; allowed KEY=VALUE" },
         { { "plan", "f", "--tag", "k" }, "--tag: k; allowed KEY=VALUE" },
         { { "plan", "f", "--region", "a-name-of-17-chars" },
-            "--region: a-name-of-17-chars; allowed NAME" },
+            "--region: a-name-of-17-chars; allowed at most 16 characters" },
         { { "decode", "01", "--direction", "left" },
             "--direction: left; allowed down|up" },
     };
