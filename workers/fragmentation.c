@@ -110,8 +110,12 @@ s_setup_answer (fuota_subject_t self, const fuota_command_t *command,
         //  Our counter was lost: step forward and ask again (reference 5.4)
         self.device->session_cnt += 255;
         out->session_cnt_used = true;
-        if (self.device->resyncs++ < 2 * env->deployment->retries)
+        if (self.device->resyncs++ < 2 * env->deployment->retries) {
             fuota_stage_enter (self, FUOTA_STEP_FRAG_SETUP, env, out);
+            //  The same step again: nobody would look at it
+            if (!self.group->paused)
+                fuota_ask_key (self, env, out);
+        }
         else
             fuota_stage_end (self, FUOTA_END_REFUSED, "SessionCnt replay", env,
                 out);
@@ -282,7 +286,10 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
     if (!group->row || outcome->row != group->row)
         return;
     switch (outcome->kind) {
-        case FUOTA_DONE:  //  A flush
+        case FUOTA_DONE:  //  A flush; of a fragment it says nothing
+            if (group->pen != FUOTA_PEN_FLUSHING &&
+                group->pen != FUOTA_PEN_CLOSING)
+                break;
             group->row = 0;
             if (group->pen == FUOTA_PEN_FLUSHING)
                 group->pen = FUOTA_PEN_UP;
@@ -314,6 +321,16 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
     }
 }
 
+//  Every device has its result: whatever is sent now nobody listens to.
+static bool
+s_nobody (const fuota_group_t *group)
+{
+    return group->at_step [FUOTA_STEP_END] +
+               group->at_step [FUOTA_STEP_CLEAN_FRAG] +
+               group->at_step [FUOTA_STEP_CLEAN_GROUP] ==
+           group->total;
+}
+
 //  All of this round are sent, or the window closes before they are.
 static void
 s_close (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
@@ -325,7 +342,7 @@ s_close (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
     if (group->row)
         return;
     group->pen = FUOTA_PEN_IDLE;
-    if (group->next_n > group->last_n)
+    if (group->next_n > group->last_n || s_nobody (group))
         fuota_stage_phase (group, FUOTA_COLLECTING, env, out);
     else {
         //  Go on in a further session; the waiting phase decides on it when
@@ -351,7 +368,7 @@ s_group (fuota_group_t *group, const fuota_happening_t *happening,
     bool closes = env->now + (int64_t) env->deployment->guard * 1000 +
                       env->deployment->air_time / 1000 >=
                   group->session_end;
-    bool done = group->next_n > group->last_n || closes;
+    bool done = group->next_n > group->last_n || closes || s_nobody (group);
     if (group->pen == FUOTA_PEN_CLOSING)
         s_close (group, env, out);
     else if (group->pen == FUOTA_PEN_UP && env->now >= group->wake_at) {
