@@ -76,6 +76,8 @@ fuota_plan_time_out (const fuota_deployment_t *deployment, uint32_t count)
     //  One period more than the fragments need, and a tenth for refused ones
     uint64_t need = (count + count / 10 + 2ull) * deployment->period +
                     2000ull * deployment->guard + MARGIN;
+    if (deployment->group_type == 1)
+        need += 128000;  //  The beacon period in which it begins
     uint32_t time_out = 0;
     while (time_out < 15 &&
            fuota_plan_window (deployment->group_type, time_out) * 1000 < need)

@@ -126,7 +126,10 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
         s_session_starts (self, env, out);
     if (happening->kind == FUOTA_COMMAND) {
         s_revive (self, happening->command, env);
+        Step before = self.device->step;
         fuota_status_hear (self, happening, env, out);
+        if (self.device->step != before)
+            happening = &s_look;  //  Heard: the new step begins by looking
     }
     for (unsigned i = 0; i < FUOTA_STEPS; i++) {
         Step step = self.device->step;

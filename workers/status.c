@@ -114,7 +114,13 @@ fuota_status_hear (fuota_subject_t self, const fuota_happening_t *happening,
 {
     const fuota_command_t *command = happening->command;
     fuota_device_t *device = self.device;
-    if (command->frag_index != env->deployment->frag_index ||
+    //  "No such session" need not name the index: then it is of who was asked
+    bool nameless = command->id == FUOTA_FRAG_STATUS_ANS &&
+                    command->frag_status_ans.no_session &&
+                    !command->frag_status_ans.has_counts &&
+                    device->step == FUOTA_STEP_STATUS &&
+                    device->asked != FUOTA_ASKED_NOT;
+    if ((command->frag_index != env->deployment->frag_index && !nameless) ||
         !device->has_group)
         return;
     //  Before a fragment was sent it speaks of an older block; once we were
