@@ -1,0 +1,192 @@
+//  SPDX-License-Identifier: MIT
+//
+//  The kernel for AVX-512 with GFNI. The product is vgf2p8affineqb: a matrix
+//  of 8 x 8 bits, a byte of 8 fragments, times a byte of each of 64 rows.
+
+#include "fec_worker/kernel/fec_kernel.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#define S_TILE 128
+#define S_PANEL 12
+
+static bool
+s_usable (void)
+{
+    return __builtin_cpu_supports ("avx512bw") &&
+           __builtin_cpu_supports ("avx512vl") &&
+           __builtin_cpu_supports ("avx512vbmi") &&
+           __builtin_cpu_supports ("gfni");
+}
+
+//  32 states are in 54 bits. Of each the lowest 16 bits and the highest 16
+//  are enough: the quotient comes from the highest, and the remainder fits
+//  16 bits. The quotient may be one too small; see s_remainders for when.
+static __m512i
+s_bytes_at (int first)
+{
+    //  Byte k of a lane is 8 bits of the stream, from bit out [k] on
+    uint8_t out [64];
+    for (int i = 0; i < 32; i++) {
+        out [2 * i] = (uint8_t) (first + i);
+        out [2 * i + 1] = (uint8_t) (first + i + 8);
+    }
+    return _mm512_loadu_si512 (out);
+}
+
+//  With a modulus of 257 at least the error of the quotient is below one:
+//  half is for the 7 bits it does not see, half for the inverse. A small
+//  modulus is doubled until it is that, and subtracted in steps then.
+static void
+s_remainders (const uint64_t *stream, uint32_t count, uint32_t modulus,
+    uint16_t *out)
+{
+    uint32_t steps = 1, large = modulus, shift = 0;
+    for (; large < 257; large *= 2)
+        steps++;
+    while ((((uint64_t) 1 << (24 + shift)) / large) < 1 << 16)
+        shift++;
+    uint64_t inverse = ((uint64_t) 1 << (23 + shift)) / large;
+    const uint8_t *from = (const uint8_t *) stream;
+    __m512i low_at = s_bytes_at (0), high_at = s_bytes_at (7);
+    __m512i k = _mm512_set1_epi16 ((short) inverse);
+    __m512i m = _mm512_set1_epi16 ((short) large);
+    __m128i by = _mm_cvtsi32_si128 ((int) shift);
+    for (uint32_t i = 0; i < count; i += 32, from += 4) {
+        long long bits;
+        memcpy (&bits, from, sizeof bits);
+        __m512i all = _mm512_set1_epi64 (bits);
+        __m512i low = _mm512_multishift_epi64_epi8 (low_at, all);
+        __m512i high = _mm512_multishift_epi64_epi8 (high_at, all);
+        __m512i q = _mm512_srl_epi16 (_mm512_mulhi_epu16 (high, k), by);
+        __m512i r = _mm512_sub_epi16 (low, _mm512_mullo_epi16 (q, m));
+        for (uint32_t s = steps; s-- > 0;) {
+            __m512i less = _mm512_set1_epi16 ((short) (modulus << s));
+            r = _mm512_min_epu16 (r, _mm512_sub_epi16 (r, less));
+        }
+        _mm512_storeu_si512 (out + i, r);
+    }
+}
+
+static uint64_t
+s_compare (const uint8_t *last, uint8_t since)
+{
+    return _cvtmask64_u64 (_mm512_cmpge_epu8_mask (_mm512_load_si512 (last),
+        _mm512_set1_epi8 ((char) since)));
+}
+
+static void
+s_snapshot (const uint8_t *last, uint32_t words, uint8_t since, uint64_t *bits,
+    size_t stride)
+{
+    for (uint32_t w = 0; w < words; w++)
+        bits [w * stride] = s_compare (last + 64 * w, since);
+}
+
+static uint32_t
+s_population (const uint8_t *last, uint32_t words, uint8_t since)
+{
+    uint64_t population = 0;
+    for (uint32_t w = 0; w < words; w++)
+        population +=
+            (uint64_t) _mm_popcnt_u64 (s_compare (last + 64 * w, since));
+    return (uint32_t) population;
+}
+
+//  A matrix has its rows as bytes, the first one last, and our columns are
+//  bytes, the first one first. Multiplying a matrix by bytes of one bit turns
+//  it over.
+static void
+s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
+{
+    __m512i unit = _mm512_set1_epi64 (0x0102040810204080);
+    __m512i backwards =
+        _mm512_set_epi64 (0x08090a0b0c0d0e0f, 0x0001020304050607,
+            0x08090a0b0c0d0e0f, 0x0001020304050607, 0x08090a0b0c0d0e0f,
+            0x0001020304050607, 0x08090a0b0c0d0e0f, 0x0001020304050607);
+    for (uint32_t c = 0; c < count; c += 8) {
+        __m512i matrix =
+            _mm512_shuffle_epi8 (_mm512_loadu_si512 (columns + c), backwards);
+        _mm512_storeu_si512 (cells + c * 8,
+            _mm512_gf2p8affine_epi64_epi8 (unit, matrix, 0));
+    }
+}
+
+static inline __m512i
+s_matrix (const uint8_t *cells)
+{
+    long long cell;
+    memcpy (&cell, cells, sizeof cell);
+    return _mm512_set1_epi64 (cell);
+}
+
+//  Inline, with a width that is known there: so the sums are in registers.
+__attribute__ ((always_inline)) static inline void
+s_multiply_width (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
+    uint32_t width, uint8_t *sums)
+{
+    __m512i sum [S_PANEL][2];
+    for (uint32_t c = 0; c < width; c++)
+        sum [c][0] = sum [c][1] = _mm512_setzero_si512 ();
+    for (uint32_t g = 0; g < groups; g += 2, rows += 2 * S_TILE) {
+        __m512i a [2] = { _mm512_load_si512 (rows),
+            _mm512_load_si512 (rows + 64) };
+        __m512i b [2] = { _mm512_load_si512 (rows + S_TILE),
+            _mm512_load_si512 (rows + S_TILE + 64) };
+#pragma GCC unroll 12
+        for (uint32_t c = 0; c < width; c++) {
+            __m512i p = s_matrix (cells + 8 * c);
+            __m512i q = s_matrix (cells + 8 * (width + c));
+#pragma GCC unroll 2
+            for (int v = 0; v < 2; v++)
+                sum [c][v] = _mm512_ternarylogic_epi64 (sum [c][v],
+                    _mm512_gf2p8affine_epi64_epi8 (a [v], p, 0),
+                    _mm512_gf2p8affine_epi64_epi8 (b [v], q, 0), 0x96);
+        }
+        cells += 16 * width;
+    }
+    for (uint32_t c = 0; c < width; c++)
+        for (int v = 0; v < 2; v++)
+            _mm512_store_si512 (sums + c * S_TILE + v * 64, sum [c][v]);
+}
+
+#define S_CASE(w)                                                              \
+    case w:                                                                    \
+        s_multiply_width (rows, groups, cells, w, sums);                       \
+        break
+
+static void
+s_multiply (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
+    uint32_t width, uint8_t *sums)
+{
+    switch (width) {
+        S_CASE (1);
+        S_CASE (2);
+        S_CASE (3);
+        S_CASE (4);
+        S_CASE (5);
+        S_CASE (6);
+        S_CASE (7);
+        S_CASE (8);
+        S_CASE (9);
+        S_CASE (10);
+        S_CASE (11);
+        S_CASE (12);
+    }
+}
+
+const fuota_fec_kernel_t fuota_fec_gfni = {
+    .name = "gfni",
+    .usable = s_usable,
+    .size = fuota_fec_tile_size,
+    .rows = fuota_fec_tile_rows,
+    .remainders = s_remainders,
+    .snapshot = s_snapshot,
+    .population = s_population,
+    .tile = S_TILE,
+    .panel = S_PANEL,
+    .cell = 8,
+    .pack = s_pack,
+    .multiply = s_multiply,
+};
