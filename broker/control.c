@@ -201,6 +201,23 @@ s_not_now (const fuota_group_t *group, RequestCommand command)
     return NULL;
 }
 
+//  An order is kept until the worker has carried it out: what was answered
+//  with OK survives a crash.
+static void
+s_put_order (fuota_control_t *self, fuota_turn_t *turn)
+{
+    uint8_t value [1 + FUOTA_ID_SIZE] = { (uint8_t) turn->op };
+    fuota_key_t any = { .size = 0 }, key;
+    uint64_t seq = 1;
+    if (!fuota_read_last (self->read, FUOTA_TABLE_ORDER, &any, &key))
+        seq = fuota_be (key.data, 8) + 1;
+    key = fuota_key_order (seq);
+    memcpy (value + 1, turn->id, FUOTA_ID_SIZE);
+    fuota_batch_put (&self->batch, FUOTA_TABLE_ORDER, &key,
+        fuota_slice (value, sizeof value));
+    turn->batch = &self->batch;
+}
+
 static void
 s_order (fuota_control_t *self, fuota_turn_t *turn)
 {
@@ -219,8 +236,10 @@ s_order (fuota_control_t *self, fuota_turn_t *turn)
         turn->op = command == FUOTA_PAUSE    ? FUOTA_OP_PAUSE
                    : command == FUOTA_RESUME ? FUOTA_OP_RESUME
                                              : FUOTA_OP_CANCEL;
-    if (!why && !rc)
+    if (!why && !rc) {
+        s_put_order (self, turn);
         s_show (self, turn);
+    }
 }
 
 static const struct {

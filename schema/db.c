@@ -66,7 +66,7 @@ s_tables (fuota_db_t *self, MDB_txn *txn)
 {
     static const char *const names [FUOTA_TABLES] = { "meta", "deployment",
         "group", "device", "route", "counter", "clock", "outbox", "image",
-        "blob", "journal", "token" };
+        "blob", "journal", "token", "order" };
     for (unsigned i = 0; i < FUOTA_TABLES; i++) {
         int rc = mdb_dbi_open (txn, names [i], MDB_CREATE, &self->dbi [i]);
         if (rc)

@@ -74,6 +74,14 @@ fuota_key_outbox (fuota_owner_t owner, uint64_t row)
 }
 
 fuota_key_t
+fuota_key_order (uint64_t seq)
+{
+    fuota_key_t key = { .size = 0 };
+    s_add_be (&key, seq, 8);
+    return key;
+}
+
+fuota_key_t
 fuota_key_journal (const uint8_t *id, uint64_t seq)
 {
     fuota_key_t key = fuota_key_id (id);

@@ -23,6 +23,7 @@ typedef enum {
     FUOTA_TABLE_BLOB,        //  SHA-256 -> the image's bytes, in one piece
     FUOTA_TABLE_JOURNAL,     //  deployment, sequence (8) -> JournalLine
     FUOTA_TABLE_TOKEN,       //  client token -> deployment
+    FUOTA_TABLE_ORDER,       //  sequence (8) -> operate (1), deployment
     FUOTA_TABLES
 } fuota_table_t;
 
@@ -47,6 +48,8 @@ fuota_key_t fuota_key_route (uint64_t dev_eui, const uint8_t *id);
 fuota_key_t fuota_key_eui (uint64_t dev_eui);
 fuota_key_t fuota_key_counter (uint64_t dev_eui, unsigned frag_index);
 fuota_key_t fuota_key_outbox (fuota_owner_t owner, uint64_t row);
+//  Of an operator's order, until the worker has carried it out.
+fuota_key_t fuota_key_order (uint64_t seq);
 fuota_key_t fuota_key_journal (const uint8_t *id, uint64_t seq);
 fuota_key_t fuota_key_bytes (const void *data, size_t size);
 

@@ -175,6 +175,9 @@ fuota_worker_new (fuota_db_t *db, const fuota_worker_config_t *config,
     if (!fuota_read_get (self->read, FUOTA_TABLE_META, &key, &value) &&
         value.size == 8 && fuota_be (value.data, 8) > self->next_row)
         self->next_row = fuota_be (value.data, 8);
+    fuota_key_t any = { .size = 0 };
+    self->orders = config->owner == FUOTA_OWNER_DEPLOYMENT &&
+                   !fuota_read_last (self->read, FUOTA_TABLE_ORDER, &any, &key);
     if (config->owner == FUOTA_OWNER_DEPLOYMENT && s_start (self))
         fuota_worker_destroy (&self);
     else
@@ -619,6 +622,33 @@ fuota_worker_operate (fuota_worker_t *self, fuota_operate_t operate,
     s_group_changed (self, slot, &before);
 }
 
+void
+fuota_worker_orders (fuota_worker_t *self)
+{
+    self->orders = true;
+}
+
+static void
+s_carry_out (fuota_worker_t *self)
+{
+    fuota_scan_t scan;
+    self->orders = false;
+    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_ORDER, NULL, NULL))
+        return;
+    while (fuota_scan_next (&scan)) {
+        fuota_key_t key = fuota_key_bytes (scan.key.data, scan.key.size);
+        if (fuota_worker_full (self)) {
+            self->orders = true;  //  The rest in the next turn
+            break;
+        }
+        if (scan.value.size == 1 + FUOTA_ID_SIZE)
+            fuota_worker_operate (self, (fuota_operate_t) scan.value.data [0],
+                scan.value.data + 1);
+        fuota_batch_del (&self->batch, FUOTA_TABLE_ORDER, &key);
+    }
+    fuota_scan_close (&scan);
+}
+
 //  ---------------------------------------------------------------------
 //  Turns
 
@@ -644,6 +674,8 @@ void
 fuota_worker_tick (fuota_worker_t *self)
 {
     fuota_deadline_entry_t entry;
+    if (self->orders)
+        s_carry_out (self);
     while (!fuota_worker_full (self) &&
            fuota_deadline_take (&self->deadlines, self->now, &entry)) {
         uint16_t at = s_group_slot (self, self->contexts [entry.context]);
@@ -726,7 +758,7 @@ fuota_worker_end (fuota_worker_t *self)
 int64_t
 fuota_worker_due (const fuota_worker_t *self)
 {
-    return fuota_deadline_due (&self->deadlines);
+    return self->orders ? 0 : fuota_deadline_due (&self->deadlines);
 }
 
 void

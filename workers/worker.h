@@ -64,6 +64,10 @@ void fuota_worker_outcome (fuota_worker_t *self,
 void fuota_worker_operate (fuota_worker_t *self, fuota_operate_t operate,
     const uint8_t *id);
 
+//  Orders may have been committed: the next tick carries them out. At start
+//  it does so anyway.
+void fuota_worker_orders (fuota_worker_t *self);
+
 //  Step what is due, as much as the turn has room for.
 void fuota_worker_tick (fuota_worker_t *self);
 

@@ -43,9 +43,11 @@ s_operate (self_t *self, zframe_t *word, zframe_t *id)
 {
     if (!id || zframe_size (word) != 1 || zframe_size (id) != FUOTA_ID_SIZE)
         self->malformed++;
+    else if (zframe_data (word) [0] == FUOTA_OPERATE_CREATED)
+        fuota_worker_operate (self->args.worker, FUOTA_OPERATE_CREATED,
+            zframe_data (id));
     else
-        fuota_worker_operate (self->args.worker,
-            (fuota_operate_t) zframe_data (word) [0], zframe_data (id));
+        fuota_worker_orders (self->args.worker);
 }
 
 static void

@@ -6,7 +6,8 @@
 //  inproc://deployments, inproc://clock (PULL; anyone may push)
 //      ["E"][Event]             a device spoke
 //      ["O"][Outcome]           the host spoke; may hold a root key
-//      ["C"][operate][id]       an operator's word: 1 byte, 16 bytes
+//      ["C"][operate][id]       an operator's word: 1 byte, 16 bytes; but for
+//                               CREATED a hint, the order is in the database
 //
 //  Pipe
 //      C: STATS                 A: STATS and the fields of

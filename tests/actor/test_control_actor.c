@@ -232,6 +232,9 @@ test_control_actor__orders_reach_the_worker (void **state)
     uint8_t order [40] = { 8, FUOTA_CANCEL, 0x12, 32 };
     memcpy (order + 4, world->reply.summaries [0].id, 32);
     s_send (world, order, 36);
+    //  Committed before it is told, so that a crash cannot lose it
+    batch = s_commit (world, 0);
+    zframe_destroy (&batch);
     assert_int_equal (s_reply (world), FUOTA_OK);
     word = zmsg_recv (world->deployments);
     assert_non_null (word);

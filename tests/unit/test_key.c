@@ -136,6 +136,7 @@ test_key__bytes_at_rest (void **state)
     assert_int_equal (FUOTA_TABLE_META, 0);
     assert_int_equal (FUOTA_TABLE_OUTBOX, 7);
     assert_int_equal (FUOTA_TABLE_TOKEN, 11);
+    assert_int_equal (FUOTA_TABLE_ORDER, 12);
 }
 
 int
