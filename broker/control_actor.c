@@ -179,6 +179,9 @@ s_handle_line (self_t *self)
     fuota_summary_hex (line.deployment, FUOTA_ID_SIZE, id);
     snprintf (topic, sizeof topic, "deployment/%s/%s", id, line.what);
     zsock_send (self->events, "sb", topic, bytes.data, bytes.size);
+    if (!line.dev_eui)
+        zsys_info ("control: deployment=%s %s=%s%s%s", id, line.what,
+            line.name, *line.words ? " words=" : "", line.words);
     self->told++;
     zframe_destroy (&frame);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "broker/clock.h"
 #include "broker/engine.h"
+#include "broker/log.h"
 #include "broker/rehearsal.h"
 
 static const char s_help [] =
@@ -81,6 +82,7 @@ s_daemon (const fuota_config_t *config)
     int signals = signalfd (-1, &set, SFD_CLOEXEC);
     assert (signals >= 0);
     fuota_engine_t engine;
+    fuota_log_open (config->log_level);
     fuota_clock_set (config->time_scale, config->time_origin);
     int rc = fuota_engine_start (&engine, config);
     if (rc) {

@@ -12,6 +12,7 @@
 #include "broker/demo.h"
 #include "broker/engine.h"
 #include "broker/host/sim_actor.h"
+#include "broker/log.h"
 #include "broker/rehearsal.h"
 
 #define IMAGE_MAX (4u << 20)
@@ -221,6 +222,7 @@ s_verify (void *arg, uint64_t dev_eui, bool *reachable, bool *same)
 static int
 s_run (s_run_t *self)
 {
+    fuota_log_open ("warning");  //  The screen is for the fleet
     fuota_clock_set (self->config.time_scale, self->config.time_origin);
     int rc = fuota_engine_start (&self->engine, &self->config);
     if (rc)
@@ -243,6 +245,11 @@ s_run (s_run_t *self)
         zchunk_size (self->image), (unsigned) self->options->loss,
         (unsigned) self->options->scale);
     rc = fuota_demo_run (&demo, NULL) ? FUOTA_EXIT_FAILED : FUOTA_EXIT_OK;
+    uint64_t shared, computed;
+    fuota_engine_parity (&self->engine, &shared, &computed);
+    printf ("parity    %llu coded fragments computed ahead by the pool, %llu "
+            "as they were sent\n",
+        (unsigned long long) shared, (unsigned long long) computed);
     fuota_engine_stop (&self->engine);
     return rc;
 }
