@@ -1,7 +1,11 @@
 //  SPDX-License-Identifier: MIT
 
+#include <stdlib.h>
 #include <time.h>
 #include "broker/clock.h"
+
+#define JUMP 2000
+#define STEADY 300000
 
 static int64_t s_scale = 1, s_origin = 0;
 
@@ -21,6 +25,25 @@ fuota_clock_now (void)
         return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
     int64_t us = (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
     return s_origin + (us - s_origin * 1000) * s_scale / 1000;
+}
+
+bool
+fuota_clock_trusted (void)
+{
+    static int64_t offset, steady_at;
+    static bool started;
+    struct timespec boot;
+    if (s_scale != 1)
+        return true;
+    clock_gettime (CLOCK_BOOTTIME, &boot);
+    int64_t since = (int64_t) boot.tv_sec * 1000 + boot.tv_nsec / 1000000;
+    int64_t seen = fuota_clock_now () - since;
+    if (started && llabs (seen - offset) > JUMP)
+        steady_at = since + STEADY;
+    //  Slow steering by a time service is no jump
+    offset = seen;
+    started = true;
+    return since >= steady_at;
 }
 
 int

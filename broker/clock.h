@@ -9,12 +9,17 @@
 #ifndef FUOTA_CLOCK_SHELL_H
 #define FUOTA_CLOCK_SHELL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 //  Set once, before the first actor starts.
 void fuota_clock_set (uint32_t scale, int64_t origin);
 
 int64_t fuota_clock_now (void);
+
+//  False for five minutes after the clock has jumped by more than two seconds
+//  against the time since boot. For one thread. A scaled clock never jumps.
+bool fuota_clock_trusted (void);
 
 //  Real milliseconds to wait until that engine time, for a poller: 0 if it
 //  has come, at most limit.

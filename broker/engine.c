@@ -107,6 +107,7 @@ s_worker_args (fuota_db_t *db, const fuota_config_t *config,
                                             : "inproc://deployments",
         .now = fuota_clock_now,
         .wait = fuota_clock_wait,
+        .trusted = fuota_clock_trusted,
         .commit = fuota_store_commit };
     return args;
 }

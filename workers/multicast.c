@@ -375,6 +375,12 @@ static void
 s_decide (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
 {
     const fuota_deployment_t *deployment = env->deployment;
+    if (env->clock_wrong) {
+        fuota_effects_line (out, false, "note", "clock",
+            "our clock has jumped; the session waits until it is steady");
+        group->wake_at = env->now + 60000;
+        return;
+    }
     int64_t start = env->now + fuota_plan_lead (deployment);
     int64_t gps = fuota_gpstime_from_utc (start + 999, env->leap_extra);
     if (deployment->group_type == 1)

@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     int64_t now;
     int leap_extra;
+    bool clock_wrong;  //  Ours has jumped: no session may be decided on it
     const fuota_deployment_t *deployment;
     uint64_t dev_eui;
     uint64_t next_row;     //  Rows of this step are numbered from here

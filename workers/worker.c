@@ -448,6 +448,7 @@ s_env (const fuota_worker_t *self, const fuota_group_slot_t *slot,
 {
     fuota_env_t env = { .now = self->now,
         .leap_extra = self->config.leap_extra,
+        .clock_wrong = self->clock_wrong,
         .deployment = &slot->deployment,
         .dev_eui = dev_eui,
         .next_row = self->next_row };
@@ -620,6 +621,12 @@ fuota_worker_operate (fuota_worker_t *self, fuota_operate_t operate,
         self->stats.refused++;
     s_write_effects (self, slot, NULL, &out);
     s_group_changed (self, slot, &before);
+}
+
+void
+fuota_worker_trust (fuota_worker_t *self, bool trust)
+{
+    self->clock_wrong = !trust;
 }
 
 void

@@ -58,6 +58,9 @@ void fuota_worker_destroy (fuota_worker_t **self_p);
 //  Begin a turn at a time. Returns 0 or FUOTA_EDB.
 int fuota_worker_begin (fuota_worker_t *self, int64_t now);
 
+//  May sessions be decided by our clock? True until said otherwise.
+void fuota_worker_trust (fuota_worker_t *self, bool trust);
+
 void fuota_worker_event (fuota_worker_t *self, const fuota_event_t *event);
 void fuota_worker_outcome (fuota_worker_t *self,
     const fuota_outcome_t *outcome);

@@ -9,7 +9,8 @@ typedef struct {
     fuota_worker_args_t args;
     const char *name;
     zsock_t *pipe, *inbox, *store;
-    uint64_t malformed;
+    uint64_t malformed, warned;
+    int64_t warned_at;
     bool terminated;
 } self_t;
 
@@ -77,6 +78,23 @@ s_message (self_t *self)
     zmsg_destroy (&msg);
 }
 
+//  The outside misbehaved: one line a second at most.
+static void
+s_warn (self_t *self)
+{
+    fuota_worker_stats_t stats;
+    fuota_worker_stats (self->args.worker, &stats);
+    uint64_t count = self->malformed + stats.malformed + stats.refused;
+    int64_t now = zclock_mono ();
+    if (count == self->warned || now - self->warned_at < 1000)
+        return;
+    zsys_warning ("%s: malformed=%llu refused=%llu", self->name,
+        (unsigned long long) (self->malformed + stats.malformed),
+        (unsigned long long) stats.refused);
+    self->warned = count;
+    self->warned_at = now;
+}
+
 //  A turn: what is waiting and what is due, then one commit.
 static void
 s_turn (self_t *self)
@@ -87,6 +105,8 @@ s_turn (self_t *self)
         self->terminated = true;
         return;
     }
+    if (self->args.trusted)
+        fuota_worker_trust (worker, self->args.trusted ());
     for (unsigned n = 0; n < TURN && !fuota_worker_full (worker) &&
                          zsock_events (self->inbox) & ZMQ_POLLIN;
          n++)
@@ -95,6 +115,7 @@ s_turn (self_t *self)
     const fuota_batch_t *batch = fuota_worker_end (worker);
     if (batch->rows && self->args.commit (self->store, batch))
         self->terminated = true;  //  The store is gone, and says why
+    s_warn (self);
 }
 
 static void

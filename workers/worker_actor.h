@@ -14,6 +14,7 @@
 //                               fuota_worker_stats_t as 8-byte numbers
 //      C: $TERM
 //
+//  What cannot be understood is counted, and logged at most once a second.
 //  It takes at most 256 messages a turn, commits, and goes on. It waits for
 //  the store and for nobody else. If the store does not answer it ends.
 
@@ -28,6 +29,7 @@ typedef struct {
     const char *inbox;                    //  "inproc://deployments"
     int64_t (*now) (void);                //  Engine time
     int (*wait) (int64_t at, int limit);  //  Real milliseconds until then
+    bool (*trusted) (void);  //  May sessions be decided by it? NULL = yes
     //  Commit through a REQ connected to the store: 0 once it is on disk
     int (*commit) (zsock_t *store, const fuota_batch_t *batch);
 } fuota_worker_args_t;

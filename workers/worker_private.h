@@ -40,6 +40,7 @@ struct fuota_worker {
     fuota_worker_stats_t stats;
     int64_t now;
     uint64_t next_row;
+    bool clock_wrong;
     bool orders;  //  There may be some in the table
     fuota_batch_t batch;
     fuota_deadline_t deadlines;
