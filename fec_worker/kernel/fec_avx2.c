@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 #include <string.h>
+#include "fec_worker/kernel/fec_zip.h"
 
 #define S_TILE 256
 #define S_PANEL 5
@@ -103,6 +104,21 @@ s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
         }
 }
 
+static void
+s_turn (const uint64_t *bits, uint8_t *groups)
+{
+    fuota_fec_turn (bits, groups, S_TILE);
+}
+
+static void
+s_add (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size)
+{
+    for (size_t i = 0; i < size; i += 32)
+        _mm256_store_si256 ((__m256i *) (sum + i),
+            _mm256_load_si256 ((const __m256i *) (a + i)) ^
+                _mm256_load_si256 ((const __m256i *) (b + i)));
+}
+
 //  Indexes of 64 rows into the tables of a group.
 typedef struct {
     __m256i low [2], high [2];
@@ -190,5 +206,7 @@ const fuota_fec_kernel_t fuota_fec_avx2 = {
     .panel = S_PANEL,
     .cell = 32,
     .pack = s_pack,
+    .turn = s_turn,
+    .add = s_add,
     .multiply = s_multiply,
 };

@@ -71,13 +71,14 @@ fuota_fec_eight (const fuota_fec_job_t *job, uint32_t group,
 {
     const fuota_fec_block_t *block = job->block;
     size_t at = (size_t) group * 8 * block->frag_size;
-    memset (out, 0, sizeof (fuota_fec_eight_t));
-    for (int i = 0; i < 8 && at < block->size; i++) {
-        size_t size = block->size - at;
-        if (size > block->frag_size)
-            size = block->frag_size;
-        memcpy (out [i], block->data + at, size);
-        at += size;
+    for (int i = 0; i < 8; i++, at += block->frag_size) {
+        size_t size = block->frag_size;
+        if (at + size > block->size) {
+            memset (out [i], 0, size);
+            size = at < block->size ? block->size - at : 0;
+        }
+        if (size)
+            memcpy (out [i], block->data + at, size);
     }
 }
 

@@ -113,6 +113,53 @@ s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
     }
 }
 
+//  The eight vectors hold 8 x 8 words. The word in place xyz of vector abc
+//  goes to place bcx of ... by one bit of the number to the left; see
+//  fec_zip.h.
+static inline void
+s_zip_words (__m512i v [8])
+{
+    __m512i low = _mm512_setr_epi64 (0, 8, 1, 9, 2, 10, 3, 11);
+    __m512i high = _mm512_setr_epi64 (4, 12, 5, 13, 6, 14, 7, 15);
+    __m512i out [8];
+    for (int i = 0; i < 4; i++) {
+        out [2 * i] = _mm512_permutex2var_epi64 (v [i], low, v [i + 4]);
+        out [2 * i + 1] = _mm512_permutex2var_epi64 (v [i], high, v [i + 4]);
+    }
+    for (int i = 0; i < 8; i++)
+        v [i] = out [i];
+}
+
+//  Bytes of eight rows are turned over in a vector, then these words of
+//  eight vectors.
+static void
+s_turn (const uint64_t *bits, uint8_t *groups)
+{
+    uint8_t bytes [64];
+    for (int i = 0; i < 64; i++)
+        bytes [i] = (uint8_t) (i % 8 * 8 + i / 8);
+    __m512i order = _mm512_loadu_si512 (bytes);
+    for (int i = 0; i < S_TILE; i += 64) {
+        __m512i v [8];
+        for (int k = 0; k < 8; k++)
+            v [k] = _mm512_permutexvar_epi8 (order,
+                _mm512_load_si512 (bits + i + 8 * k));
+        for (int k = 0; k < 3; k++)
+            s_zip_words (v);
+        for (int g = 0; g < 8; g++)
+            _mm512_store_si512 (groups + g * S_TILE + i, v [g]);
+    }
+}
+
+static void
+s_add (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size)
+{
+    for (size_t i = 0; i < size; i += 64)
+        _mm512_store_si512 (sum + i,
+            _mm512_xor_si512 (_mm512_load_si512 (a + i),
+                _mm512_load_si512 (b + i)));
+}
+
 static inline __m512i
 s_matrix (const uint8_t *cells)
 {
@@ -188,5 +235,7 @@ const fuota_fec_kernel_t fuota_fec_gfni = {
     .panel = S_PANEL,
     .cell = 8,
     .pack = s_pack,
+    .turn = s_turn,
+    .add = s_add,
     .multiply = s_multiply,
 };

@@ -64,6 +64,12 @@ struct fuota_fec_kernel {
     //  is packed must add up as data does.
     void (*pack) (const uint64_t *columns, uint32_t count, uint8_t *cells);
 
+    //  Turn over a word of each row in a tile: groups [8][tile]
+    void (*turn) (const uint64_t *bits, uint8_t *groups);
+
+    //  sum = a + b. size is a multiple of 64, all are aligned to that.
+    void (*add) (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size);
+
     //  sums [width][tile] = rows [groups][tile] times cells [groups][width].
     //  A group is 8 fragments: a byte of a row. groups is even, width is
     //  panel at most; rows and sums are aligned to 64.
@@ -93,7 +99,7 @@ size_t fuota_fec_tile_size (const fuota_fec_job_t *job);
 void fuota_fec_tile_rows (const fuota_fec_job_t *job, void *scratch);
 
 //  Copy source fragments 8 * group .. 8 * group + 7, or zeros where there
-//  are none, with room for vectors to read past their ends.
+//  are none. There is room for vectors to read past their ends.
 typedef uint8_t fuota_fec_eight_t [8][UINT8_MAX + 33];
 void fuota_fec_eight (const fuota_fec_job_t *job, uint32_t group,
     fuota_fec_eight_t out);

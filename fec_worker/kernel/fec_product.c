@@ -73,7 +73,7 @@ static void
 s_make_tables (const s_product_t *self, uint32_t fragment)
 {
     size_t size = (size_t) self->vectors << self->width;
-    fuota_fec_eight_t eight;
+    fuota_fec_eight_t eight = { { 0 } };
     s_vector_t fragments [8 * 16];
     for (uint32_t t = 0; t < S_TABLES; t++) {
         uint32_t first = fragment + t * self->width;

@@ -104,17 +104,22 @@ s_mark (uint8_t *restrict last, const uint16_t *draws, uint32_t count,
         last [draws [i]] = epoch;
 }
 
-//  Draws that are M. There are none if that is the modulus.
-static uint32_t
-s_rejected (const fuota_fec_sweep_t *self, uint32_t count)
+//  Mark a run of draws, and count those that are M. It is drawn only if it
+//  is a power of two, and then is in no word: its mark tells whether it was,
+//  which is rare.
+static void
+s_mark_run (fuota_fec_sweep_t *self, uint32_t run)
 {
-    uint32_t rejected = 0;
     const uint16_t *draws = self->draws + self->at;
-    uint16_t m = (uint16_t) self->m;
     if (self->modulus != self->m)
-        for (uint32_t i = 0; i < count; i++)
-            rejected += draws [i] == m;
-    return rejected;
+        self->last [self->m] = 0;
+    s_mark (self->last, draws, run, s_epoch (self, self->tail - 1));
+    self->at += run;
+    self->now += run;
+    if (self->modulus == self->m || !self->last [self->m])
+        return;
+    for (uint32_t i = 0; i < run; i++)
+        self->rejected += draws [i] == self->m;
 }
 
 //  Where the next row begins, if that is before a position.
@@ -171,12 +176,7 @@ s_advance (fuota_fec_sweep_t *self, uint32_t until)
 {
     while (self->now < until) {
         s_ready (self, until - self->now);
-        uint32_t run = s_run (self, until);
-        s_mark (self->last, self->draws + self->at, run,
-            s_epoch (self, self->tail - 1));
-        self->rejected += s_rejected (self, run);
-        self->at += run;
-        self->now += run;
+        s_mark_run (self, s_run (self, until));
     }
 }
 

@@ -17,7 +17,6 @@
 #include <string.h>
 #include "fec_worker/kernel/fec_sweep.h"
 #include "fec_worker/kernel/fec_zip.h"
-#include "fec_worker/kernel/xor.h"
 
 //  Seven products pay from about here: sums of quarters have their price.
 #define S_HALVE_M 1500
@@ -109,6 +108,7 @@ s_layout (s_tile_t *self, const fuota_fec_job_t *job, uintptr_t at)
     self->columns = (job->block->frag_size + halves - 1) / halves;
     self->rows_size = (size_t) self->words * 8 * kernel->tile;
     self->data_size = (size_t) self->groups * self->columns * kernel->cell;
+    self->data_size = (self->data_size + 63) / 64 * 64;
     self->sums_size = (size_t) self->columns * kernel->tile;
     self->batch = kernel->tile * halves;
     self->stride = self->batch + 8;  //  No power of two, for the cache's sake
@@ -125,13 +125,12 @@ s_layout (s_tile_t *self, const fuota_fec_job_t *job, uintptr_t at)
 
 //  Make the quarters that are sums of others. They are of one size.
 static void
-s_add_quarters (const s_sum_t sums [4], uint8_t *quarters, size_t size)
+s_add_quarters (const s_tile_t *self, const s_sum_t sums [4], uint8_t *quarters,
+    size_t size)
 {
-    for (int i = 0; i < 4; i++) {
-        uint8_t *sum = quarters + sums [i].sum * size;
-        memcpy (sum, quarters + sums [i].a * size, size);
-        fuota_xor (sum, quarters + sums [i].b * size, size);
-    }
+    for (int i = 0; i < 4; i++)
+        self->kernel->add (quarters + sums [i].sum * size,
+            quarters + sums [i].a * size, quarters + sums [i].b * size, size);
 }
 
 //  The data
@@ -173,10 +172,10 @@ s_place_cells (const s_tile_t *self, uint8_t *quarter, uint32_t group,
 static void
 s_pack (const s_tile_t *self)
 {
+    fuota_fec_eight_t eight = { { 0 } };
+    uint64_t columns [UINT8_MAX + 33] = { 0 };
     uint32_t groups = self->groups * self->halves;
     for (uint32_t group = 0; group < groups; group++) {
-        fuota_fec_eight_t eight;
-        uint64_t columns [UINT8_MAX + 33];
         uint32_t count = self->columns * self->halves;
         fuota_fec_eight (self->job, group, eight);
         s_turn_eight (eight, count, columns);
@@ -189,37 +188,23 @@ s_pack (const s_tile_t *self)
                 self->cells + k * self->columns * self->kernel->cell);
     }
     if (self->halves == 2)
-        s_add_quarters (s_data_sums, self->data, self->data_size);
+        s_add_quarters (self, s_data_sums, self->data, self->data_size);
 }
 
 //  The rows
-
-//  Turn a word of each row in a tile into eight groups.
-static void
-s_turn_word (const s_tile_t *self, const uint64_t *bits, uint8_t *groups)
-{
-    uint32_t tile = self->kernel->tile;
-    for (uint32_t i = 0; i < tile; i += 16) {
-        fuota_fec_v16_t v [8];
-        memcpy (v, bits + i, sizeof v);
-        fuota_fec_zip_16_rows (v);
-        for (uint32_t g = 0; g < 8; g++)
-            memcpy (groups + g * tile + i, &v [g], sizeof v [g]);
-    }
-}
 
 static void
 s_turn_rows (const s_tile_t *self)
 {
     for (uint32_t k = 0; k < self->halves; k++)
         for (uint32_t w = 0; w < FUOTA_FEC_WORDS (self->job->m); w++)
-            s_turn_word (self,
-                self->bits + w * self->stride + k * self->kernel->tile,
+            self->kernel->turn (self->bits + w * self->stride +
+                                    k * self->kernel->tile,
                 self->rows +
                     (k * self->halves + w / self->words) * self->rows_size +
                     (size_t) (w % self->words) * 8 * self->kernel->tile);
     if (self->halves == 2)
-        s_add_quarters (s_row_sums, self->rows, self->rows_size);
+        s_add_quarters (self, s_row_sums, self->rows, self->rows_size);
 }
 
 //  The result
@@ -236,9 +221,11 @@ s_multiply_step (const s_tile_t *self, const s_step_t *step)
             self->panel);
         size_t at = (size_t) c * self->kernel->tile;
         for (uint32_t k = 0; k < 4; k++)
-            if (step->into >> k & 1)
-                fuota_xor (self->sums + k * self->sums_size + at, self->panel,
+            if (step->into >> k & 1) {
+                uint8_t *sums = self->sums + k * self->sums_size + at;
+                self->kernel->add (sums, sums, self->panel,
                     (size_t) width * self->kernel->tile);
+            }
     }
 }
 
@@ -252,20 +239,24 @@ s_multiply (const s_tile_t *self)
         s_multiply_step (self, &steps [i]);
 }
 
-//  Write 8 columns of 16 rows, what there is of them.
+//  Turn columns of 16 rows, eight at a time; those that are not there are
+//  some others.
 static void
-s_turn_sums (const s_tile_t *self, const uint8_t *sums, uint32_t columns,
-    uint32_t rows, const uint32_t *n, uint32_t column)
+s_turn_sums (const s_tile_t *self, const uint8_t *sums,
+    uint8_t out [16][UINT8_MAX + 1])
 {
-    fuota_fec_v16_t v [8] = { { 0 } };
-    uint64_t words [16];
-    for (uint32_t i = 0; i < columns; i++)
-        memcpy (&v [i], sums + i * self->kernel->tile, sizeof v [i]);
-    fuota_fec_zip_8_rows (v);
-    memcpy (words, v, sizeof words);
-    for (uint32_t i = 0; i < rows; i++)
-        memcpy (fuota_fec_place (self->job, n [i]) + column, &words [i],
-            columns);
+    for (uint32_t c = 0; c < self->columns; c += 8) {
+        fuota_fec_v16_t v [8];
+        uint64_t words [16];
+        for (uint32_t i = 0; i < 8; i++) {
+            uint32_t k = c + i < self->columns ? c + i : c;
+            memcpy (&v [i], sums + k * self->kernel->tile, sizeof v [i]);
+        }
+        fuota_fec_zip_8_rows (v);
+        memcpy (words, v, sizeof words);
+        for (uint32_t i = 0; i < 16; i++)
+            memcpy (out [i] + c, &words [i], sizeof words [i]);
+    }
 }
 
 //  Write rows of a tile that are in a quarter: its columns from that on.
@@ -273,14 +264,16 @@ static void
 s_write_quarter (const s_tile_t *self, const uint8_t *sums, uint32_t rows,
     const uint32_t *n, uint32_t column)
 {
+    uint8_t out [16][UINT8_MAX + 1];
     uint32_t columns = self->job->block->frag_size - column;
     if (columns > self->columns)
         columns = self->columns;
-    for (uint32_t i = 0; i < rows; i += 16)
-        for (uint32_t c = 0; c < columns; c += 8)
-            s_turn_sums (self, sums + c * self->kernel->tile + i,
-                columns - c < 8 ? columns - c : 8,
-                rows - i < 16 ? rows - i : 16, n + i, column + c);
+    for (uint32_t i = 0; i < rows; i++) {
+        if (i % 16 == 0)
+            s_turn_sums (self, sums + i, out);
+        memcpy (fuota_fec_place (self->job, n [i]) + column, out [i % 16],
+            columns);
+    }
 }
 
 static void

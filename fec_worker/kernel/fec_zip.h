@@ -6,6 +6,7 @@
 #define FUOTA_FEC_ZIP_H
 
 #include <stdint.h>
+#include <string.h>
 
 typedef uint8_t fuota_fec_v16_t __attribute__ ((vector_size (16)));
 
@@ -40,6 +41,19 @@ fuota_fec_zip_16_rows (fuota_fec_v16_t v [8])
 {
     for (int i = 0; i < 4; i++)
         fuota_fec_zip (v);
+}
+
+//  A word of each row in a tile to groups [8][tile].
+static inline void
+fuota_fec_turn (const uint64_t *bits, uint8_t *groups, uint32_t tile)
+{
+    for (uint32_t i = 0; i < tile; i += 16) {
+        fuota_fec_v16_t v [8];
+        memcpy (v, bits + i, sizeof v);
+        fuota_fec_zip_16_rows (v);
+        for (uint32_t g = 0; g < 8; g++)
+            memcpy (groups + g * tile + i, &v [g], sizeof v [g]);
+    }
 }
 
 #endif
