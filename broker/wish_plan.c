@@ -258,11 +258,9 @@ s_check_window (fuota_wish_check_t *self)
             (unsigned) out->retries);
     if (s_wrong (self, "time_out") || s_wrong (self, "duty"))
         return;
-    uint64_t need = 1;
-    while (need * 1000 < out->period)
-        need++;
     uint32_t least = 0;
-    while (fuota_plan_window (out->group_type, least) < need)
+    while (fuota_plan_window (out->group_type, least) * 1000 <
+           fuota_plan_least (out))
         least++;
     if (least > 15)
         fuota_faults_add (self->faults, "duty",

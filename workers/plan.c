@@ -68,6 +68,13 @@ fuota_plan_window (uint32_t group_type, uint32_t time_out)
     return (group_type == 1 ? 128ull : 1ull) << time_out;
 }
 
+uint64_t
+fuota_plan_least (const fuota_deployment_t *deployment)
+{
+    return 2000ull * deployment->guard + 2000 + deployment->period +
+           deployment->air_time / 1000;
+}
+
 uint32_t
 fuota_plan_time_out (const fuota_deployment_t *deployment, uint32_t count)
 {

@@ -36,6 +36,10 @@ uint32_t fuota_plan_period (uint32_t air_time_us, uint32_t duty_permille,
 //  Seconds a window of that exponent lasts: 2^t, class B 128 * 2^t.
 uint64_t fuota_plan_window (uint32_t group_type, uint32_t time_out);
 
+//  Milliseconds of a window that holds one fragment: both guards, and the
+//  fragment with its period.
+uint64_t fuota_plan_least (const fuota_deployment_t *deployment);
+
 //  Smallest exponent whose window holds count fragments and the guards, at
 //  most 15; if wanted is below FUOTA_PLAN_AUTO_TIME_OUT it is taken as it is.
 uint32_t fuota_plan_time_out (const fuota_deployment_t *deployment,
