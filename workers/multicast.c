@@ -303,6 +303,10 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
             if (self.group->phase == FUOTA_WAITING &&
                 self.device->session != self.group->session)
                 fuota_stage_enter (self, FUOTA_STEP_SESSION_WAIT, env, out);
+            //  It may have lost its group: the session's answer will tell
+            else if (happening->kind == FUOTA_JOINED &&
+                     s_in_time (self.group, env))
+                fuota_stage_enter (self, FUOTA_STEP_SESSION, env, out);
             else if (self.group->phase == FUOTA_COLLECTING)
                 fuota_stage_enter (self, FUOTA_STEP_REPORT, env, out);
             break;

@@ -30,6 +30,7 @@ typedef enum {
     FUOTA_COMMAND,      //  The device said something
     FUOTA_UPLINK_SEEN,  //  It was on air; all its commands are handled
     FUOTA_OUTCOME,      //  What became of an outbox row
+    FUOTA_JOINED,       //  The device has a new session: contexts may be gone
 } fuota_happening_kind_t;
 
 typedef struct {

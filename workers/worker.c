@@ -540,9 +540,10 @@ s_uplink (fuota_worker_t *self, uint16_t at, const fuota_event_t *event)
         self->stats.commands++;
         s_step (self, slot, device, &happening);
     }
-    if (device->device.asked == FUOTA_ASKED_NOT)
+    bool joined = event->kind == FUOTA_EVENT_JOIN;
+    if (device->device.asked == FUOTA_ASKED_NOT && !joined)
         return;
-    happening.kind = FUOTA_UPLINK_SEEN;
+    happening.kind = joined ? FUOTA_JOINED : FUOTA_UPLINK_SEEN;
     happening.command = NULL;
     s_step (self, slot, device, &happening);
 }

@@ -143,6 +143,15 @@ driver_tick (driver_t *self)
 }
 
 void
+driver_join (driver_t *self)
+{
+    fuota_happening_t happening = { .kind = FUOTA_JOINED,
+        .received_at = self->now };
+    s_begin (self);
+    s_step_device (self, &happening);
+}
+
+void
 driver_ask (driver_t *self)
 {
     driver_tick (self);

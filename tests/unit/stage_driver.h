@@ -41,6 +41,7 @@ void driver_at (driver_t *self, Step step, Phase phase);
 
 //  Look; and let it ask, as far as "on air": key, row, SENT.
 void driver_tick (driver_t *self);
+void driver_join (driver_t *self);
 void driver_ask (driver_t *self);
 
 //  The device speaks on a port, received now.

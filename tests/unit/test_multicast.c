@@ -461,6 +461,25 @@ test_multicast__ready_goes_on (void **state)
     }
 }
 
+//  It may have lost its group: the session is asked for again, in time only.
+static void
+test_multicast__joined_again (void **state)
+{
+    (void) state;
+    for (unsigned late = 0; late < 2; late++) {
+        driver_t driver;
+        driver_init (&driver, 1);
+        driver_at (&driver, FUOTA_STEP_READY, FUOTA_WAITING);
+        driver.device.session = driver.group.session;
+        if (late)
+            driver.now = driver.group.session_start;
+        driver_join (&driver);
+        assert_int_equal (driver.device.step,
+            late ? FUOTA_STEP_READY : FUOTA_STEP_SESSION);
+        assert_int_equal (driver_cid (&driver), late ? 0 : 4);
+    }
+}
+
 //  Best effort: an answer of any kind, silence or the host's no, it ends.
 static void
 test_multicast__clean_group (void **state)
@@ -789,6 +808,7 @@ main (void)
         cmocka_unit_test (test_multicast__postponed_session_is_asked_anew),
         cmocka_unit_test (test_multicast__who_is_in_the_session),
         cmocka_unit_test (test_multicast__ready_goes_on),
+        cmocka_unit_test (test_multicast__joined_again),
         cmocka_unit_test (test_multicast__clean_group),
         cmocka_unit_test (test_multicast__late_answers_revive),
         cmocka_unit_test (test_multicast__preparing),
