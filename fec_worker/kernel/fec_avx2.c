@@ -80,30 +80,6 @@ s_population (const uint8_t *last, uint32_t words, uint8_t since)
     return population;
 }
 
-//  Two tables to a column: all sums of its first four bytes, and of its last
-//  four. In eight entries the first three bytes are where their bit is set.
-static uint64_t
-s_three_bytes (uint64_t bytes)
-{
-    return (bytes & 0xff) * 0x0100010001000100 ^
-           (bytes >> 8 & 0xff) * 0x0101000001010000 ^
-           (bytes >> 16 & 0xff) * 0x0101010100000000;
-}
-
-static void
-s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
-{
-    for (uint32_t c = 0; c < count; c++)
-        for (int half = 0; half < 64; half += 32) {
-            uint64_t bytes = columns [c] >> half & 0xffffffff;
-            uint64_t low = s_three_bytes (bytes);
-            uint64_t high = low ^ (bytes >> 24) * 0x0101010101010101;
-            memcpy (cells, &low, sizeof low);
-            memcpy (cells + 8, &high, sizeof high);
-            cells += 16;
-        }
-}
-
 static void
 s_turn (const uint64_t *bits, uint8_t *groups)
 {
@@ -205,7 +181,7 @@ const fuota_fec_kernel_t fuota_fec_avx2 = {
     .tile = S_TILE,
     .panel = S_PANEL,
     .cell = 32,
-    .pack = s_pack,
+    .pack = fuota_fec_tile_tables,
     .turn = s_turn,
     .add = s_add,
     .multiply = s_multiply,

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,44 +54,44 @@ s_odd (size_t size, uint8_t **free_p)
     return *free_p + 1;
 }
 
-//  Some rows are compared, among them the first and the last: the plain
-//  encoder is slow.
-static void
-s_compare (const s_case_t *item, const fuota_fec_block_t *block,
-    const uint8_t *out, uint32_t checks)
+//  Rows to compare: some, among them the first and the last. The plain
+//  encoder is slow, so each is asked for once, for all kernels.
+static uint32_t
+s_next_row (const s_case_t *item, uint32_t i, uint32_t checks)
+{
+    uint32_t step = item->count / checks + 1;
+    bool beyond = i + 1 < item->count && i + step >= item->count;
+    return beyond ? item->count - 1 : i + step;
+}
+
+static uint8_t *
+s_expected (const s_case_t *item, const fuota_fec_block_t *block,
+    uint32_t checks)
 {
     uint64_t bits [FUOTA_FEC_WORDS_MAX];
-    uint8_t expected [UINT8_MAX];
-    uint32_t step = item->count / checks + 1;
-    for (uint32_t i = 0; i < item->count;) {
-        fuota_fec_fragment (block, item->m + item->first + i, expected, bits);
-        if (memcmp (out + (size_t) i * item->frag_size, expected,
-                item->frag_size))
-            s_print (item, "differs");
-        i += i + 1 < item->count && i + step >= item->count
-                 ? item->count - 1 - i
-                 : step;
-    }
+    uint8_t *expected = malloc ((size_t) item->count * item->frag_size);
+    assert_non_null (expected);
+    for (uint32_t i = 0; i < item->count; i = s_next_row (item, i, checks))
+        fuota_fec_fragment (block, item->m + item->first + i,
+            expected + (size_t) i * item->frag_size, bits);
+    return expected;
 }
 
 static void
-s_check (const s_case_t *item, uint32_t checks)
+s_check_kernel (const s_case_t *item, const fuota_fec_block_t *block,
+    const uint8_t *expected, uint32_t checks)
 {
-    uint8_t *free_data, *free_out, *free_scratch;
-    size_t size = (size_t) item->m * item->frag_size - item->missing;
-    size_t out_size = (size_t) item->count * item->frag_size;
-    uint8_t *data = s_odd (size, &free_data);
-    uint8_t *out = s_odd (out_size, &free_out);
-    for (size_t i = 0; i < size; i++)
-        data [i] = (uint8_t) s_random (256);
-    fuota_fec_block_t block = { data, size, item->frag_size, item->version };
+    uint8_t *free_out, *free_scratch;
+    size_t size = item->frag_size;
+    uint8_t *out = s_odd (item->count * size, &free_out);
     uint8_t *scratch =
-        s_odd (fuota_fec_block_scratch (&block, item->count), &free_scratch);
-    fuota_fec_block_rows (&block, item->first, item->count, out, scratch);
-    s_compare (item, &block, out, checks);
+        s_odd (fuota_fec_block_scratch (block, item->count), &free_scratch);
+    fuota_fec_block_rows (block, item->first, item->count, out, scratch);
+    for (uint32_t i = 0; i < item->count; i = s_next_row (item, i, checks))
+        if (memcmp (out + i * size, expected + i * size, size))
+            s_print (item, "differs");
     free (free_scratch);
     free (free_out);
-    free (free_data);
 }
 
 //  Call check for every kernel; the best one is chosen again at the end.
@@ -104,6 +105,26 @@ s_each_kernel (void (*check) (void *arg), void *arg)
         check (arg);
     }
     fuota_fec_kernel_choose (NULL);
+}
+
+static void
+s_check (const s_case_t *item, uint32_t checks)
+{
+    uint8_t *free_data;
+    size_t size = (size_t) item->m * item->frag_size - item->missing;
+    uint8_t *data = s_odd (size, &free_data);
+    for (size_t i = 0; i < size; i++)
+        data [i] = (uint8_t) s_random (256);
+    fuota_fec_block_t block = { data, size, item->frag_size, item->version };
+    uint8_t *expected = s_expected (item, &block, checks);
+    const char *name;
+    for (unsigned i = 0; (name = fuota_fec_kernel_list (i)); i++) {
+        fuota_fec_kernel_choose (name);
+        s_check_kernel (item, &block, expected, checks);
+    }
+    fuota_fec_kernel_choose (NULL);
+    free (expected);
+    free (free_data);
 }
 
 static void
@@ -137,9 +158,9 @@ static const uint16_t s_counts [] = { 1, 2, 15, 16, 17, 63, 64, 65, 127, 128,
 #define S_COUNT(list) (sizeof (list) / sizeof *(list))
 
 static void
-s_check_sizes (void *arg)
+test_fec_block__sizes (void **state)
 {
-    (void) arg;
+    (void) state;
     s_seed = 2463534242u;
     for (size_t i = 0; i < S_COUNT (s_ms); i++)
         for (size_t k = 0; k < S_COUNT (s_sizes); k++) {
@@ -159,18 +180,11 @@ s_check_sizes (void *arg)
 }
 
 static void
-test_fec_block__sizes (void **state)
+test_fec_block__random (void **state)
 {
     (void) state;
-    s_each_kernel (s_check_sizes, NULL);
-}
-
-static void
-s_check_random (void *arg)
-{
-    (void) arg;
     s_seed = 88172645u;
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 300; i++) {
         uint32_t m = 1 + s_random (i % 8 ? 700 : FUOTA_FEC_MAX_N - 1);
         uint32_t room = FUOTA_FEC_MAX_N - m;
         uint32_t count = 1 + s_random (room < 400 ? room : 400);
@@ -182,16 +196,9 @@ s_check_random (void *arg)
     }
 }
 
+//  Runs long enough for the sweep of the cycle, many of their rows compared.
 static void
-test_fec_block__random (void **state)
-{
-    (void) state;
-    s_each_kernel (s_check_random, NULL);
-}
-
-//  Runs long enough for the sweep of the cycle, all of their rows compared.
-static void
-s_check_sweep (void *arg)
+test_fec_block__sweep (void **state)
 {
     static const s_case_t cases [] = {
         { 300, 1, 1, 1, 16083, 0 },
@@ -206,22 +213,15 @@ s_check_sweep (void *arg)
         { 4096, 3, 2, 8381, 600, 0 },
         { 8000, 1, 2, 7583, 800, 0 },
     };
-    (void) arg;
+    (void) state;
     s_seed = 521288629u;
     for (size_t i = 0; i < S_COUNT (cases); i++)
-        s_check (&cases [i], 20000);
-}
-
-static void
-test_fec_block__sweep (void **state)
-{
-    (void) state;
-    s_each_kernel (s_check_sweep, NULL);
+        s_check (&cases [i], 3000);
 }
 
 //  Whole blocks of the largest kinds, some of their rows compared.
 static void
-s_check_large (void *arg)
+test_fec_block__large (void **state)
 {
     static const s_case_t cases [] = {
         { 8192, 239, 1, 1, 8191, 238 },
@@ -233,16 +233,9 @@ s_check_large (void *arg)
         { 16000, 200, 1, 1, 383, 0 },
         { 16382, 32, 2, 1, 1, 0 },
     };
-    (void) arg;
-    for (size_t i = 0; i < S_COUNT (cases); i++)
-        s_check (&cases [i], 150);
-}
-
-static void
-test_fec_block__large (void **state)
-{
     (void) state;
-    s_each_kernel (s_check_large, NULL);
+    for (size_t i = 0; i < S_COUNT (cases); i++)
+        s_check (&cases [i], 60);
 }
 
 //  A run in pieces gives the rows of the run in one.
