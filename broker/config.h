@@ -23,7 +23,15 @@
 
 typedef struct {
     char state_folder [256];
-    uint32_t state_map_mib;  //  Address space, not disk
+    uint32_t state_map_mib;    //  Address space, not disk
+    char parity_folder [256];  //  Empty: "parity" in the state's folder
+    uint32_t parity_max_mib;
+    char pool_endpoint [256];  //  Empty: in the parity folder
+    char pool_far [128];       //  Empty: no workers of other hosts
+    char pool_server_key [256];
+    char pool_admitted [256];
+    int32_t pool_workers;  //  -1: cores less one, at least one
+    char pool_program [256];
     char control_endpoint [128];
     char events_endpoint [128];
     uint32_t time_scale;       //  1 = real time

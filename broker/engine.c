@@ -4,6 +4,7 @@
 #include "broker/control_actor.h"
 #include "broker/engine.h"
 #include "broker/host/sim_actor.h"
+#include "broker/engine_pool.h"
 #include "broker/outbox_actor.h"
 #include "broker/router_actor.h"
 #include "broker/store.h"
@@ -14,6 +15,7 @@ typedef struct {
     fuota_router_args_t router;
     fuota_outbox_args_t outbox;
     fuota_control_args_t control;
+    fuota_pool_args_t pool;
     fuota_worker_args_t deployments, clock;
     fuota_control_table_t table;
 } s_parts_t;
@@ -156,6 +158,7 @@ s_close (s_parts_t *parts, fuota_engine_t *self)
     fuota_worker_destroy (&parts->deployments.worker);
     fuota_worker_destroy (&parts->clock.worker);
     fuota_outbox_destroy (&parts->outbox.outbox);
+    fuota_engine_pool_close (self, &parts->pool);
     fuota_db_close (&self->db);
 }
 
@@ -167,6 +170,8 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     int rc = s_open_state (&parts, self, config);
     if (!rc)
         rc = s_open_sockets (&parts, config);
+    if (!rc)
+        rc = fuota_engine_pool_open (self, &parts.pool, config);
     if (rc) {
         s_close (&parts, self);
         return rc;
@@ -175,6 +180,9 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     self->deployments = zactor_new (fuota_worker_actor, &parts.deployments);
     self->clock = zactor_new (fuota_worker_actor, &parts.clock);
     self->router = zactor_new (fuota_router_actor, &parts.router);
+    if (parts.pool.pool)
+        self->pool = zactor_new (fuota_pool_actor, &parts.pool);
+    fuota_outbox_share (parts.outbox.outbox, self->parity);
     self->outbox = zactor_new (fuota_outbox_actor, &parts.outbox);
     self->control = zactor_new (fuota_control_actor, &parts.control);
     if (!*config->host_endpoint)
@@ -188,11 +196,25 @@ fuota_engine_stop (fuota_engine_t *self)
     zactor_destroy (&self->sim);
     zactor_destroy (&self->control);
     zactor_destroy (&self->outbox);
+    zactor_destroy (&self->pool);
     zactor_destroy (&self->router);
     zactor_destroy (&self->clock);
     zactor_destroy (&self->deployments);
     zactor_destroy (&self->store);
+    fuota_parity_close (&self->parity);
+    fuota_security_close (&self->security);
     fuota_db_close (&self->db);
+}
+
+void
+fuota_engine_parity (fuota_engine_t *self, uint64_t *shared, uint64_t *computed)
+{
+    uint64_t skip;
+    char *name = NULL;
+    zstr_send (self->outbox, "STATS");
+    zsock_recv (self->outbox, "s88888888", &name, &skip, &skip, &skip, &skip,
+        &skip, &skip, shared, computed);
+    zstr_free (&name);
 }
 
 char *

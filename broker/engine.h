@@ -10,7 +10,9 @@
 
 #include <czmq.h>
 #include "broker/config.h"
+#include "broker/security.h"
 #include "schema/db.h"
+#include "schema/parity.h"
 
 //  How a process ends, for supervisors and scripts.
 enum {
@@ -25,6 +27,9 @@ enum {
 
 typedef struct {
     fuota_db_t *db;
+    fuota_parity_t *parity;  //  NULL: it could not be opened
+    fuota_security_t security;
+    zactor_t *pool;  //  NULL: without a parity environment
     zactor_t *store, *clock, *deployments, *router, *outbox, *control;
     zactor_t *sim;  //  NULL if the host is in another process
 } fuota_engine_t;
@@ -40,6 +45,11 @@ void fuota_engine_stop (fuota_engine_t *self);
 //  The simulated network of a configuration, connected to or bound at the
 //  host endpoints, as an actor. NULL if an endpoint is wrong.
 zactor_t *fuota_engine_sim (const fuota_config_t *config);
+
+//  Coded fragments sent so far that the pool had ready, and that the outbox
+//  computed by itself.
+void fuota_engine_parity (fuota_engine_t *self, uint64_t *shared,
+    uint64_t *computed);
 
 //  Words of a store that could not write, if it told so by now, else NULL.
 //  The caller frees them.

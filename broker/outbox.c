@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "broker/demand.h"
 #include "broker/outbox.h"
 #include "fec_worker/kernel/fec.h"
 #include "workers/deadline.h"
@@ -55,6 +56,7 @@ typedef struct {
 
 struct fuota_outbox {
     fuota_db_t *db;
+    fuota_parity_t *parity;  //  NULL: none
     fuota_read_t *read;
     int64_t now;
     uint64_t seed;
@@ -307,20 +309,48 @@ s_remove (fuota_outbox_t *self, uint32_t at)
 //  ---------------------------------------------------------------------
 //  Building a downlink
 
+//  A coded fragment that the pool has made.
+static bool
+s_shared (fuota_outbox_t *self, const fuota_deployment_t *deployment,
+    uint32_t n, uint8_t *data)
+{
+    if (!self->parity || n <= deployment->nb_frag)
+        return false;
+    fuota_parity_key_t key = fuota_demand_key (deployment);
+    return !fuota_parity_row (self->parity, &key, n - deployment->nb_frag,
+        data);
+}
+
+//  The data of fragment n, made here if it is not there.
 static int
-s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
-    const fuota_row_t *row, fuota_downlink_t *out)
+s_fragment_data (fuota_outbox_t *self, const fuota_deployment_t *deployment,
+    uint32_t n, uint8_t *data)
 {
     fuota_slice_t image;
-    uint8_t data [255];
+    if (s_shared (self, deployment, n, data)) {
+        self->stats.shared++;
+        return 0;
+    }
     fuota_key_t key = fuota_key_bytes (deployment->image, 32);
     if (fuota_read_get (self->read, FUOTA_TABLE_BLOB, &key, &image))
         return FUOTA_EFORMAT;
     fuota_fec_block_t block = { image.data, image.size,
         (uint8_t) deployment->frag_size, (uint8_t) deployment->dialect.ts004 };
+    fuota_fec_fragment (&block, n, data, self->bits);
+    self->stats.computed += n > deployment->nb_frag;
+    return 0;
+}
+
+static int
+s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
+    const fuota_row_t *row, fuota_downlink_t *out)
+{
+    uint8_t data [255];
     //  The parity of a single fragment is zero: it is sent again instead
     uint32_t n = deployment->nb_frag == 1 ? 1 : row->n;
-    fuota_fec_fragment (&block, n, data, self->bits);
+    int rc = s_fragment_data (self, deployment, n, data);
+    if (rc)
+        return rc;
     fuota_command_t command = { .id = FUOTA_DATA_FRAGMENT,
         .package = FUOTA_TS004,
         .version = (uint8_t) deployment->dialect.ts004,
@@ -329,7 +359,7 @@ s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
     command.data_fragment.data = fuota_slice (data, deployment->frag_size);
     fuota_writer_t writer =
         fuota_writer (out->data.bytes, sizeof out->data.bytes);
-    int rc = fuota_package_encode (&command, &writer);
+    rc = fuota_package_encode (&command, &writer);
     out->data.size = (pb_size_t) writer.at;
     return rc;
 }
@@ -698,6 +728,12 @@ fuota_outbox_new (fuota_db_t *db, uint64_t seed)
     }
     fuota_read_reset (self->read);
     return self;
+}
+
+void
+fuota_outbox_share (fuota_outbox_t *self, fuota_parity_t *parity)
+{
+    self->parity = parity;
 }
 
 void

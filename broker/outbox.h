@@ -18,19 +18,25 @@
 #define FUOTA_OUTBOX_H
 
 #include "schema/db.h"
+#include "schema/parity.h"
 #include "schema/record.h"
 
 typedef struct fuota_outbox fuota_outbox_t;
 
 typedef struct {
     uint64_t rows, handed, retried, counters_read, expired;
-    uint64_t open;  //  Rows in the index
+    uint64_t open;              //  Rows in the index
+    uint64_t shared, computed;  //  Coded fragments read, and made here
 } fuota_outbox_stats_t;
 
 //  Create an index over an open database, which is borrowed. NULL if there is
 //  no memory. Caller owns it.
 fuota_outbox_t *fuota_outbox_new (fuota_db_t *db, uint64_t seed);
 void fuota_outbox_destroy (fuota_outbox_t **self_p);
+
+//  Read coded fragments from there if they are there already; without it, or
+//  without the block, each is computed here. Borrowed.
+void fuota_outbox_share (fuota_outbox_t *self, fuota_parity_t *parity);
 
 //  Begin a turn. Returns 0 or FUOTA_EDB.
 int fuota_outbox_begin (fuota_outbox_t *self, int64_t now);

@@ -110,8 +110,9 @@ s_handle_pipe (self_t *self)
     if (streq (command, "STATS")) {
         fuota_outbox_stats_t stats;
         fuota_outbox_stats (self->args.outbox, &stats);
-        zsock_send (self->pipe, "s888888", "STATS", stats.rows, stats.handed,
-            stats.retried, stats.counters_read, stats.expired, stats.open);
+        zsock_send (self->pipe, "s88888888", "STATS", stats.rows, stats.handed,
+            stats.retried, stats.counters_read, stats.expired, stats.open,
+            stats.shared, stats.computed);
     }
     else if (streq (command, "$TERM"))
         self->terminated = true;

@@ -12,7 +12,7 @@
 //
 //  Pipe
 //      C: STATS            A: STATS rows handed retried counters_read expired
-//                          open, as 8-byte numbers
+//                          open shared computed, as 8-byte numbers
 //      C: $TERM
 
 #ifndef FUOTA_OUTBOX_ACTOR_H
