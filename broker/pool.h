@@ -50,7 +50,8 @@ typedef struct {
     fuota_fec_message_t message;  //  SEND
     uint32_t size;                //  SEND of a PART
     //  CHECK: rows are those of one block, borrowed from the message taken;
-    //  none: they are in the parity environment. salt is for choosing rows.
+    //  none: they are in the parity environment, and have to leave it if they
+    //  are wrong. salt is for choosing rows.
     fuota_parity_key_t key;
     uint32_t first, count;
     fuota_slice_t rows;

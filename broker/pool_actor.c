@@ -108,6 +108,10 @@ s_check (self_t *self, const fuota_pool_effect_t *check)
                     check->rows };
             self->count++;
         }
+        else if (!good && !check->rows.size)
+            //  It stands in the environment already: nobody may send it
+            fuota_parity_drop (self->args.parity, &check->key, check->first,
+                check->count);
         fuota_pool_checked (self->args.pool, check, good, zclock_mono ());
     }
 }

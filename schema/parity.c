@@ -349,6 +349,43 @@ fuota_parity_put (fuota_parity_t *self, const fuota_parity_block_t *blocks,
     return s_finish (self, txn, "block", rc);
 }
 
+static int
+s_drop_block (fuota_parity_t *self, MDB_txn *txn, const fuota_parity_key_t *key,
+    uint32_t block, s_use_t *use)
+{
+    uint8_t name [BLOCK_KEY];
+    MDB_val at = s_block_key (name, key, block), value;
+    int rc = mdb_get (txn, self->dbi [BLOCK], &at, &value);
+    if (rc)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    use->bytes -= s_pages (value.mv_size);
+    return mdb_del (txn, self->dbi [BLOCK], &at, NULL);
+}
+
+int
+fuota_parity_drop (fuota_parity_t *self, const fuota_parity_key_t *key,
+    uint32_t first, uint32_t count)
+{
+    s_use_t old, use;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin (self->env, NULL, 0, &txn);
+    if (rc)
+        return s_fault (self, "begin", rc);
+    rc = s_use (self, txn, key->image, &old);
+    if (rc == MDB_NOTFOUND) {
+        mdb_txn_abort (txn);
+        return 0;  //  Gone with its image
+    }
+    use = old;
+    for (uint32_t i = first; !rc && i < first + count; i++)
+        rc = s_drop_block (self, txn, key, i, &use);
+    if (!rc)
+        rc = s_set_use (self, txn, key->image, &old, &use);
+    if (!rc)
+        rc = s_add_bytes (self, txn, use.bytes - old.bytes);
+    return s_finish (self, txn, "drop", rc);
+}
+
 //  ---------------------------------------------------------------------
 //  Eviction
 

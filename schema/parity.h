@@ -51,6 +51,11 @@ int fuota_parity_put_image (fuota_parity_t *self, const uint8_t sha256 [32],
 int fuota_parity_put (fuota_parity_t *self, const fuota_parity_block_t *blocks,
     size_t count);
 
+//  Remove a run of blocks that turned out to be wrong. Returns 0, FUOTA_EFULL
+//  or FUOTA_EDB.
+int fuota_parity_drop (fuota_parity_t *self, const fuota_parity_key_t *key,
+    uint32_t first, uint32_t count);
+
 //  This image is in use. Nothing happens if it is not there.
 int fuota_parity_stamp (fuota_parity_t *self, const uint8_t sha256 [32],
     int64_t now);
