@@ -14,18 +14,12 @@ typedef struct {
 } self_t;
 
 static void
-s_event (self_t *self)
+s_event (self_t *self, zframe_t *body)
 {
     fuota_event_t event;
-    zframe_t *body = zframe_recv (self->args.inbox);
-    if (!body)
-        return;
-    if (zframe_more (body) ||
-        fuota_record_decode (Event_fields, &event,
+    if (fuota_record_decode (Event_fields, &event,
             fuota_slice (zframe_data (body), zframe_size (body)))) {
         self->malformed++;
-        zframe_destroy (&body);
-        zsock_flush (self->args.inbox);
         return;
     }
     unsigned mask = fuota_router_take (self->read, &event, self->args.port003);
@@ -35,20 +29,44 @@ s_event (self_t *self)
         zsock_send (self->clock, "sf", "E", body);
     if (mask & FUOTA_TO_DEPLOYMENTS)
         zsock_send (self->deployments, "sf", "E", body);
-    zframe_destroy (&body);
 }
 
+//  Take what is waiting. More frames than one are not an event.
+static size_t
+s_take (self_t *self, zframe_t **bodies)
+{
+    size_t count = 0;
+    for (unsigned n = 0;
+         n < TURN && zsock_events (self->args.inbox) & ZMQ_POLLIN; n++) {
+        zframe_t *body = zframe_recv (self->args.inbox);
+        if (body && zframe_more (body)) {
+            self->malformed++;
+            zframe_destroy (&body);
+            zsock_flush (self->args.inbox);
+        }
+        if (body)
+            bodies [count++] = body;
+    }
+    return count;
+}
+
+//  The snapshot is taken after the events: it knows every route that was there
+//  when they came.
 static void
 s_turn (self_t *self)
 {
-    if (fuota_read_renew (self->read)) {
+    zframe_t *bodies [TURN];
+    size_t count = s_take (self, bodies);
+    bool live = fuota_read_renew (self->read) == 0;
+    if (!live) {
         zsys_error ("router: cannot read the database");
         self->terminated = true;
-        return;
     }
-    for (unsigned n = 0;
-         n < TURN && zsock_events (self->args.inbox) & ZMQ_POLLIN; n++)
-        s_event (self);
+    for (size_t i = 0; i < count; i++) {
+        if (live)
+            s_event (self, bodies [i]);
+        zframe_destroy (&bodies [i]);
+    }
     fuota_read_reset (self->read);
 }
 

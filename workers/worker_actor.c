@@ -9,6 +9,8 @@ typedef struct {
     fuota_worker_args_t args;
     const char *name;
     zsock_t *pipe, *inbox, *store;
+    zmsg_t *messages [TURN];  //  Taken, not handled yet from at on
+    size_t count, at;
     uint64_t malformed, warned;
     int64_t warned_at;
     bool terminated;
@@ -52,11 +54,8 @@ s_operate (self_t *self, zframe_t *word, zframe_t *id)
 }
 
 static void
-s_message (self_t *self)
+s_message (self_t *self, zmsg_t *msg)
 {
-    zmsg_t *msg = zmsg_recv (self->inbox);
-    if (!msg)
-        return;
     zframe_t *kind = zmsg_first (msg);
     zframe_t *body = zmsg_next (msg);
     if (!body || zframe_size (kind) != 1)
@@ -75,7 +74,20 @@ s_message (self_t *self)
             default:
                 self->malformed++;
         }
-    zmsg_destroy (&msg);
+}
+
+static void
+s_take (self_t *self)
+{
+    if (self->at < self->count)
+        return;  //  A turn was full before they were handled
+    self->at = self->count = 0;
+    while (self->count < TURN && zsock_events (self->inbox) & ZMQ_POLLIN) {
+        zmsg_t *msg = zmsg_recv (self->inbox);
+        if (!msg)
+            break;
+        self->messages [self->count++] = msg;
+    }
 }
 
 //  The outside misbehaved: one line a second at most.
@@ -95,11 +107,14 @@ s_warn (self_t *self)
     self->warned_at = now;
 }
 
-//  A turn: what is waiting and what is due, then one commit.
+//  A turn: what is waiting and what is due, then one commit. The snapshot is
+//  taken after the messages: what they speak of was committed before they were
+//  sent, and must be seen.
 static void
 s_turn (self_t *self)
 {
     fuota_worker_t *worker = self->args.worker;
+    s_take (self);
     if (fuota_worker_begin (worker, self->args.now ())) {
         zsys_error ("%s: cannot read the database", self->name);
         self->terminated = true;
@@ -107,10 +122,10 @@ s_turn (self_t *self)
     }
     if (self->args.trusted)
         fuota_worker_trust (worker, self->args.trusted ());
-    for (unsigned n = 0; n < TURN && !fuota_worker_full (worker) &&
-                         zsock_events (self->inbox) & ZMQ_POLLIN;
-         n++)
-        s_message (self);
+    for (; self->at < self->count && !fuota_worker_full (worker); self->at++) {
+        s_message (self, self->messages [self->at]);
+        zmsg_destroy (&self->messages [self->at]);
+    }
     fuota_worker_tick (worker);
     const fuota_batch_t *batch = fuota_worker_end (worker);
     if (batch->rows && self->args.commit (self->store, batch))
@@ -155,8 +170,10 @@ fuota_worker_actor (zsock_t *pipe, void *args)
     assert (poller);
     zsock_signal (pipe, 0);
     while (!self.terminated) {
+        bool more = self.at < self.count;
         void *which = zpoller_wait (poller,
-            self.args.wait (fuota_worker_due (self.args.worker), 60000));
+            more ? 0
+                 : self.args.wait (fuota_worker_due (self.args.worker), 60000));
         if (which == pipe)
             s_handle_pipe (&self);
         else if (!which && zpoller_terminated (poller))
@@ -164,6 +181,8 @@ fuota_worker_actor (zsock_t *pipe, void *args)
         else
             s_turn (&self);
     }
+    for (; self.at < self.count; self.at++)
+        zmsg_destroy (&self.messages [self.at]);
     zpoller_destroy (&poller);
     zsock_destroy (&self.inbox);
     zsock_destroy (&self.store);
