@@ -64,9 +64,11 @@ s_tell (fuota_pool_t *self, const fuota_pool_peer_t *worker, const char *words)
 }
 
 static void
-s_send_drain (fuota_pool_t *self, const fuota_peer_t *peer, const char *words)
+s_send_drain (fuota_pool_t *self, const fuota_peer_t *peer, const char *words,
+    bool at_once)
 {
     fuota_fec_message_t *message = s_send (self, peer, FUOTA_FEC_DRAIN);
+    message->as.drain.at_once = at_once;
     snprintf (message->as.drain.words, sizeof message->as.drain.words, "%s",
         words);
 }
@@ -150,7 +152,7 @@ s_quarantine (fuota_pool_t *self, fuota_pool_peer_t *worker, const char *words,
     ban->until = now + BAN;
     self->stats.quarantined++;
     s_tell (self, worker, words);
-    s_send_drain (self, &worker->peer, "quarantined");
+    s_send_drain (self, &worker->peer, "quarantined", true);
     s_leave (self, worker);
 }
 
@@ -216,11 +218,11 @@ s_hello (fuota_pool_t *self, const fuota_peer_t *peer, const char *user,
     const Hello *hello, int64_t now)
 {
     if (hello->version != FUOTA_FEC_VERSION) {
-        s_send_drain (self, peer, "this pool speaks version 1 only");
+        s_send_drain (self, peer, "this pool speaks version 1 only", true);
         return;
     }
     if (s_banned (self, user && *user ? user : hello->name, now)) {
-        s_send_drain (self, peer, "quarantined");
+        s_send_drain (self, peer, "quarantined", true);
         return;
     }
     //  The same one over a new connection: what it had is lost
@@ -253,7 +255,7 @@ fuota_pool_drain (fuota_pool_t *self, const char *name)
         if (!worker->used || strcmp (worker->hello.name, name))
             continue;
         worker->draining = true;
-        s_send_drain (self, &worker->peer, "drained");
+        s_send_drain (self, &worker->peer, "drained", false);
         count++;
     }
     s_count_live (self);
@@ -360,13 +362,13 @@ s_wanted (fuota_pool_t *self, fuota_pool_peer_t *worker,
 }
 
 static void
-s_check (fuota_pool_t *self, const fuota_pool_peer_t *worker, uint64_t lease,
+s_check (fuota_pool_t *self, const fuota_peer_t *peer, uint64_t lease,
     const fuota_parity_key_t *key, uint32_t first, uint32_t count,
     fuota_slice_t rows)
 {
     self->seed = self->seed * 6364136223846793005u + 1442695040888963407u;
     fuota_pool_effect_t *effect = fuota_pool_effect (self, FUOTA_POOL_CHECK);
-    effect->peer = worker->peer;
+    effect->peer = *peer;
     effect->lease = lease;
     effect->key = *key;
     effect->first = first;
@@ -388,7 +390,7 @@ s_block (fuota_pool_t *self, fuota_pool_peer_t *worker,
         return;
     }
     s_progress (self, worker, now);
-    s_check (self, worker, block->lease, &block->parity, block->block, 1,
+    s_check (self, &worker->peer, block->lease, &block->parity, block->block, 1,
         message->data);
 }
 
@@ -441,10 +443,26 @@ s_done (fuota_pool_t *self, fuota_pool_peer_t *worker, const Done *done,
     s_measure (worker, done);
     if (worker->hello.near)
         //  Its blocks are in the environment: the lease ends with the check
-        s_check (self, worker, done->lease, &done->parity, done->first,
+        s_check (self, &worker->peer, done->lease, &done->parity, done->first,
             done->count, fuota_slice (NULL, 0));
     else if (ours)
         s_end_lease (self, at);
+}
+
+//  Of before a restart of ours, or silent for too long, or in quarantine. What
+//  it may have put into the environment is looked at all the same: right, it
+//  is welcome; wrong, it must not stay.
+static void
+s_unknown (fuota_pool_t *self, const fuota_peer_t *peer,
+    const fuota_fec_message_t *message)
+{
+    const Done *done = &message->as.done;
+    if (message->kind == FUOTA_FEC_END && done->kind == FUOTA_FEC_DONE &&
+        peer->door == FUOTA_POOL_NEAR)
+        s_check (self, peer, 0, &done->parity, done->first, done->count,
+            fuota_slice (NULL, 0));
+    s_send (self, peer, FUOTA_FEC_HELLO)->as.hello =
+        (Hello){ .version = FUOTA_FEC_VERSION, .again = true };
 }
 
 void
@@ -455,9 +473,7 @@ fuota_pool_take (fuota_pool_t *self, const fuota_peer_t *peer, const char *user,
     if (message->kind == FUOTA_FEC_HELLO)
         s_hello (self, peer, user, &message->as.hello, now);
     else if (!worker)
-        //  Of before a restart of ours, or silent for too long
-        s_send (self, peer, FUOTA_FEC_HELLO)->as.hello =
-            (Hello){ .version = FUOTA_FEC_VERSION, .again = true };
+        s_unknown (self, peer, message);
     else {
         worker->seen = now;
         if (message->kind == FUOTA_FEC_WANTED)
@@ -502,6 +518,10 @@ fuota_pool_checked (fuota_pool_t *self, const fuota_pool_effect_t *check,
             worker->errors++;
             s_quarantine (self, worker, "quarantined: a block is wrong", now);
         }
+        //  If it had written over what was right, that is gone as well
+        if (!check->rows.size)
+            fuota_pool_want (self, &check->key, check->first, check->count, 0,
+                now);
     }
     s_dispatch (self, now);
 }

@@ -29,7 +29,10 @@ typedef struct fuota_pool fuota_pool_t;
 #define FUOTA_POOL_PEER_MAX 32
 #define FUOTA_POOL_WORKERS_MAX 4096
 
-//  Where a worker is: a socket of ours, and its routing id there.
+//  Where a worker is: a socket of ours, and its routing id there. Only by the
+//  door NEAR come those that may write to the parity environment.
+enum { FUOTA_POOL_NEAR, FUOTA_POOL_FAR, FUOTA_POOL_DOORS };
+
 typedef struct {
     uint8_t door;
     uint8_t size;

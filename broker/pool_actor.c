@@ -13,12 +13,10 @@
 #define WARN_EVERY 1000
 #define MONITOR "inproc://pool-strangers"
 
-enum { NEAR, FAR, DOORS };
-
 typedef struct {
     fuota_pool_args_t args;
     fuota_pool_want_t want;
-    zsock_t *pipe, *doors [DOORS], *inbox, *journal, *strangers;
+    zsock_t *pipe, *doors [FUOTA_POOL_DOORS], *inbox, *journal, *strangers;
     zpoller_t *poller;
     int children;  //  Descriptor of the spawn
     uint64_t malformed, refused;
@@ -190,9 +188,9 @@ s_decode (zmsg_t *msg, unsigned door, fuota_peer_t *peer, const char **user,
     *peer = (fuota_peer_t){ .door = (uint8_t) door,
         .size = (uint8_t) zframe_size (id) };
     memcpy (peer->id, zframe_data (id), zframe_size (id));
-    *user = door == FAR ? zframe_meta (id, "User-Id") : NULL;
+    *user = door == FUOTA_POOL_FAR ? zframe_meta (id, "User-Id") : NULL;
     //  Only who is on this host can share its memory
-    if (message->kind == FUOTA_FEC_HELLO && door == FAR)
+    if (message->kind == FUOTA_FEC_HELLO && door == FUOTA_POOL_FAR)
         message->as.hello.near = false;
     return true;
 }
@@ -420,7 +418,8 @@ s_children (self_t *self)
 static void
 s_watch_strangers (self_t *self)
 {
-    int rc = zmq_socket_monitor (zsock_resolve (self->doors [FAR]), MONITOR,
+    int rc = zmq_socket_monitor (zsock_resolve (self->doors [FUOTA_POOL_FAR]),
+        MONITOR,
         ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
             ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL);
     assert (rc == 0);
@@ -434,8 +433,8 @@ s_start (self_t *self, zsock_t *pipe, const fuota_pool_args_t *args)
 {
     self->args = *args;
     self->pipe = pipe;
-    self->doors [NEAR] = args->near;
-    self->doors [FAR] = args->far;
+    self->doors [FUOTA_POOL_NEAR] = args->near;
+    self->doors [FUOTA_POOL_FAR] = args->far;
     self->want = (fuota_pool_want_t){ .pool = args->pool,
         .db = args->db,
         .read = fuota_db_read (args->db),
@@ -448,10 +447,10 @@ s_start (self_t *self, zsock_t *pipe, const fuota_pool_args_t *args)
     zsock_set_rcvhwm (self->journal, 100000);
     self->poller = zpoller_new (pipe, self->inbox, self->journal, NULL);
     assert (self->poller);
-    for (unsigned i = 0; i < DOORS; i++)
+    for (unsigned i = 0; i < FUOTA_POOL_DOORS; i++)
         if (self->doors [i])
             zpoller_add (self->poller, self->doors [i]);
-    if (self->doors [FAR])
+    if (self->doors [FUOTA_POOL_FAR])
         s_watch_strangers (self);
     if (args->spawn) {
         self->children = fuota_spawn_fd (args->spawn);
@@ -465,12 +464,13 @@ s_stop (self_t *self)
     //  With the doors still open, so that workers can say goodbye
     fuota_spawn_destroy (&self->args.spawn);
     if (self->strangers)
-        zmq_socket_monitor (zsock_resolve (self->doors [FAR]), NULL, 0);
+        zmq_socket_monitor (zsock_resolve (self->doors [FUOTA_POOL_FAR]), NULL,
+            0);
     zpoller_destroy (&self->poller);
     zsock_destroy (&self->strangers);
     zsock_destroy (&self->inbox);
     zsock_destroy (&self->journal);
-    for (unsigned i = 0; i < DOORS; i++)
+    for (unsigned i = 0; i < FUOTA_POOL_DOORS; i++)
         zsock_destroy (&self->doors [i]);
     fuota_read_end (&self->want.read);
     fuota_pool_destroy (&self->args.pool);
@@ -523,7 +523,7 @@ fuota_pool_actor (zsock_t *pipe, void *args)
             s_request (self);
         if (self->strangers && zsock_events (self->strangers) & ZMQ_POLLIN)
             s_stranger (self);
-        for (unsigned i = 0; i < DOORS; i++)
+        for (unsigned i = 0; i < FUOTA_POOL_DOORS; i++)
             s_turn (self, i);
     }
     s_stop (self);

@@ -77,7 +77,6 @@ s_new (fuota_pool_t *self, const fuota_parity_key_t *key, uint32_t first)
     self->jobs [at] = (fuota_pool_job_t){ .key = *key,
         .serial = ++self->serial,
         .due = FUOTA_POOL_LATER,
-        .from = first,
         .next = first,
         .until = first,
         .bucket = *head };
@@ -164,6 +163,46 @@ s_new_lease (fuota_pool_t *self, fuota_pool_job_t *job, uint32_t first,
     return at;
 }
 
+static bool
+s_bit (const fuota_pool_lease_t *lease, uint32_t i)
+{
+    return lease->done [i / 64] >> (i % 64) & 1;
+}
+
+//  Is a block of a job on its way?
+static bool
+s_leased (const fuota_pool_t *self, const fuota_pool_job_t *job, uint32_t block)
+{
+    uint32_t name = (uint32_t) (job - self->jobs);
+    for (uint32_t at = 0; at < self->lease_count; at++) {
+        const fuota_pool_lease_t *lease = &self->leases [at];
+        if (lease->id && lease->job == name && block >= lease->first &&
+            block - lease->first < lease->count &&
+            !s_bit (lease, block - lease->first))
+            return true;
+    }
+    return false;
+}
+
+//  Blocks before what is granted next: those that were not wanted then, or
+//  that came and are gone again, become holes.
+static void
+s_want_again (fuota_pool_t *self, fuota_pool_job_t *job, uint32_t first,
+    uint32_t until)
+{
+    while (first < until) {
+        uint32_t end = first;
+        while (end < until && !s_leased (self, job, end))
+            end++;
+        if (end > first) {
+            s_new_lease (self, job, first, end - first);
+            self->stats.wanted += end - first;
+            self->stats.waiting += end - first;
+        }
+        first = end + 1;
+    }
+}
+
 int
 fuota_pool_want (fuota_pool_t *self, const fuota_parity_key_t *key,
     uint32_t first, uint32_t count, int64_t due, int64_t now)
@@ -175,16 +214,11 @@ fuota_pool_want (fuota_pool_t *self, const fuota_parity_key_t *key,
     if (!job)
         job = s_new (self, key, first);
     uint32_t until = first + count;
+    s_want_again (self, job, first, until < job->next ? until : job->next);
     if (until > job->until) {
         self->stats.wanted += until - job->until;
         self->stats.waiting += until - job->until;
         job->until = until;
-    }
-    if (first < job->from) {
-        s_new_lease (self, job, first, job->from - first);
-        self->stats.wanted += job->from - first;
-        self->stats.waiting += job->from - first;
-        job->from = first;
     }
     bool sooner = due / SLOT < job->due / SLOT;
     if (due < job->due)
@@ -255,12 +289,6 @@ s_share (const fuota_pool_t *self, const fuota_pool_job_t *job, uint32_t worker)
     if (most < 1)
         most = 1;
     return most < left ? (uint32_t) most : left;
-}
-
-static bool
-s_bit (const fuota_pool_lease_t *lease, uint32_t i)
-{
-    return lease->done [i / 64] >> (i % 64) & 1;
 }
 
 //  Cut off both ends what is there already.

@@ -16,10 +16,10 @@ typedef struct {
     fuota_parity_key_t key;
     uint64_t serial;  //  0: free
     int64_t due;
-    uint32_t from, next, until;  //  next .. until - 1 was never granted
-    uint32_t leases, holes;      //  Of it; holes wait for a worker
-    uint32_t bucket;             //  Next with the same hash, or next free
-    bool queued;                 //  In the heap, at due
+    uint32_t next, until;    //  next .. until - 1 was never granted
+    uint32_t leases, holes;  //  Of it; holes wait for a worker
+    uint32_t bucket;         //  Next with the same hash, or next free
+    bool queued;             //  In the heap, at due
 } fuota_pool_job_t;
 
 //  Blocks given to a worker; without a worker a hole, to be given again.

@@ -48,8 +48,11 @@ fuota_job_take (fuota_job_t *self, const fuota_fec_message_t *message,
     self->seen = now;
     if (message->kind == FUOTA_FEC_HELLO)
         s_hello (self, &message->as.hello);
-    else if (message->kind == FUOTA_FEC_DRAIN)
+    else if (message->kind == FUOTA_FEC_DRAIN) {
+        if (message->as.drain.at_once)
+            self->count = self->ready = self->told = 0;
         fuota_job_drain (self, message->as.drain.words);
+    }
     else if (message->kind == FUOTA_FEC_GRANT && !self->draining &&
              self->count < FUOTA_JOB_SLOTS)
         self->line [self->count++] =

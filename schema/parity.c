@@ -325,11 +325,18 @@ s_put_block (fuota_parity_t *self, MDB_txn *txn,
     int rc = s_use (self, txn, block->key->image, &use);
     if (rc)
         return rc == MDB_NOTFOUND ? 0 : rc;
-    MDB_val key = s_block_key (name, block->key, block->block);
+    MDB_val key = s_block_key (name, block->key, block->block), old;
     MDB_val value = { block->rows.size, (void *) block->rows.data };
-    rc = mdb_put (txn, self->dbi [BLOCK], &key, &value, MDB_NOOVERWRITE);
+    rc = mdb_get (txn, self->dbi [BLOCK], &key, &old);
+    if (!rc && old.mv_size == value.mv_size) {
+        //  One of a worker that lied and fell silent must not put another to
+        //  shame
+        bool same = !memcmp (old.mv_data, value.mv_data, value.mv_size);
+        return same ? 0 : mdb_put (txn, self->dbi [BLOCK], &key, &value, 0);
+    }
+    rc = mdb_put (txn, self->dbi [BLOCK], &key, &value, 0);
     if (rc)
-        return rc == MDB_KEYEXIST ? 0 : rc;
+        return rc;
     uint64_t bytes = s_pages (block->rows.size);
     s_use_t more = { use.stamp, use.bytes + bytes };
     rc = s_set_use (self, txn, block->key->image, &use, &more);

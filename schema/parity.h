@@ -11,7 +11,8 @@
 //  all; a worker passes 0.
 //
 //  A block is 64 rows of one fuota_parity_key_t, rows 64 * block + 1 on. It is
-//  a pure function of its name, so writing it twice is harmless.
+//  a pure function of its name, so writing it twice is harmless; should the
+//  two differ the second stands.
 
 #ifndef FUOTA_PARITY_H
 #define FUOTA_PARITY_H
