@@ -1,7 +1,9 @@
 //  SPDX-License-Identifier: MIT
 //
 //  The kernel for AVX-512 with GFNI. The product is vgf2p8affineqb: a matrix
-//  of 8 x 8 bits, a byte of 8 fragments, times a byte of each of 64 rows.
+//  of 8 x 8 bits, a byte of 8 fragments, times a byte of each of 64 rows. One
+//  starts each cycle, which leaves most other instructions free: draws of the
+//  next rows are marked meanwhile.
 
 #include "fec_worker/kernel/fec_kernel.h"
 
@@ -10,6 +12,9 @@
 
 #define S_TILE 128
 #define S_PANEL 12
+
+//  Draws marked in the time of two groups: two to a column.
+#define S_MARKS (2 * S_PANEL)
 
 static bool
 s_usable (void)
@@ -168,34 +173,75 @@ s_matrix (const uint8_t *cells)
     return _mm512_set1_epi64 (cell);
 }
 
-//  Inline, with a width that is known there: so the sums are in registers.
+typedef __m512i s_sums_t [S_PANEL][2];
+
+//  Two groups of 128 rows, and S_MARKS draws unless marks is NULL. Inline,
+//  with a width that is known there: so the sums are in registers.
+__attribute__ ((always_inline)) static inline void
+s_multiply_two (const uint8_t *rows, const uint8_t *cells, uint32_t width,
+    s_sums_t sum, const fuota_fec_marks_t *marks)
+{
+    __m512i a [2] = { _mm512_load_si512 (rows), _mm512_load_si512 (rows + 64) };
+    __m512i b [2] = { _mm512_load_si512 (rows + S_TILE),
+        _mm512_load_si512 (rows + S_TILE + 64) };
+#pragma GCC unroll 12
+    for (uint32_t c = 0; c < width; c++) {
+        __m512i p = s_matrix (cells + 8 * c);
+        __m512i q = s_matrix (cells + 8 * (width + c));
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; v++)
+            sum [c][v] = _mm512_ternarylogic_epi64 (sum [c][v],
+                _mm512_gf2p8affine_epi64_epi8 (a [v], p, 0),
+                _mm512_gf2p8affine_epi64_epi8 (b [v], q, 0), 0x96);
+        if (marks) {
+            marks->last [marks->draws [2 * c]] = marks->epoch;
+            marks->last [marks->draws [2 * c + 1]] = marks->epoch;
+        }
+    }
+}
+
 __attribute__ ((always_inline)) static inline void
 s_multiply_width (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
     uint32_t width, uint8_t *sums)
 {
-    __m512i sum [S_PANEL][2];
+    s_sums_t sum;
     for (uint32_t c = 0; c < width; c++)
         sum [c][0] = sum [c][1] = _mm512_setzero_si512 ();
-    for (uint32_t g = 0; g < groups; g += 2, rows += 2 * S_TILE) {
-        __m512i a [2] = { _mm512_load_si512 (rows),
-            _mm512_load_si512 (rows + 64) };
-        __m512i b [2] = { _mm512_load_si512 (rows + S_TILE),
-            _mm512_load_si512 (rows + S_TILE + 64) };
-#pragma GCC unroll 12
-        for (uint32_t c = 0; c < width; c++) {
-            __m512i p = s_matrix (cells + 8 * c);
-            __m512i q = s_matrix (cells + 8 * (width + c));
-#pragma GCC unroll 2
-            for (int v = 0; v < 2; v++)
-                sum [c][v] = _mm512_ternarylogic_epi64 (sum [c][v],
-                    _mm512_gf2p8affine_epi64_epi8 (a [v], p, 0),
-                    _mm512_gf2p8affine_epi64_epi8 (b [v], q, 0), 0x96);
-        }
-        cells += 16 * width;
-    }
+    for (uint32_t g = 0; g < groups; g += 2)
+        s_multiply_two (rows + g * S_TILE, cells + 8 * g * width, width, sum,
+            NULL);
     for (uint32_t c = 0; c < width; c++)
         for (int v = 0; v < 2; v++)
             _mm512_store_si512 (sums + c * S_TILE + v * 64, sum [c][v]);
+}
+
+static uint32_t
+s_multiply_marking (const uint8_t *rows, uint32_t group, uint32_t groups,
+    const uint8_t *cells, uint8_t *sums, fuota_fec_marks_t *marks)
+{
+    s_sums_t sum;
+    fuota_fec_marks_t next = *marks;
+    const uint16_t *end = marks->draws + marks->count;
+    for (uint32_t c = 0; c < S_PANEL; c++)
+        for (int v = 0; v < 2; v++)
+            sum [c][v] = _mm512_load_si512 (sums + c * S_TILE + v * 64);
+    for (; group < groups && end - next.draws >= S_MARKS; group += 2) {
+        s_multiply_two (rows + group * S_TILE, cells + 8 * group * S_PANEL,
+            S_PANEL, sum, &next);
+        next.draws += S_MARKS;
+    }
+    if (!marks->count)
+        for (; group < groups; group += 2)
+            s_multiply_two (rows + group * S_TILE, cells + 8 * group * S_PANEL,
+                S_PANEL, sum, NULL);
+    else if (end - next.draws < S_MARKS)
+        for (; next.draws < end; next.draws++)
+            next.last [*next.draws] = next.epoch;
+    for (uint32_t c = 0; c < S_PANEL; c++)
+        for (int v = 0; v < 2; v++)
+            _mm512_store_si512 (sums + c * S_TILE + v * 64, sum [c][v]);
+    marks->count = (uint32_t) (next.draws - marks->draws);
+    return group;
 }
 
 #define S_CASE(w)                                                              \
@@ -238,4 +284,5 @@ const fuota_fec_kernel_t fuota_fec_gfni = {
     .turn = s_turn,
     .add = s_add,
     .multiply = s_multiply,
+    .multiply_marking = s_multiply_marking,
 };

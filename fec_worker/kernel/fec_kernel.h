@@ -14,8 +14,8 @@
 #ifndef FUOTA_FEC_KERNEL_H
 #define FUOTA_FEC_KERNEL_H
 
-#include <stdbool.h>
 #include "fec_worker/kernel/fec.h"
+#include <stdbool.h>
 
 typedef struct fuota_fec_kernel fuota_fec_kernel_t;
 
@@ -27,6 +27,14 @@ typedef struct {
     uint32_t first, count;
     uint8_t *out;
 } fuota_fec_job_t;
+
+//  Draws to be marked: last [draws [i]] = epoch for count of them.
+typedef struct {
+    uint8_t *last;
+    const uint16_t *draws;
+    uint32_t count;
+    uint8_t epoch;
+} fuota_fec_marks_t;
 
 //  Lowest n of a seed that does not fit 23 bits.
 #define FUOTA_FEC_WIDE_N 8381
@@ -75,6 +83,14 @@ struct fuota_fec_kernel {
     //  panel at most; rows and sums are aligned to 64.
     void (*multiply) (const uint8_t *rows, uint32_t groups,
         const uint8_t *cells, uint32_t width, uint8_t *sums);
+
+    //  The same in full width, and draws marked meanwhile. It goes on with
+    //  the sums from a group, until the groups or the marks are through; if
+    //  there are no marks, until the groups are. Returns the group after the
+    //  last one, and in count how many were marked. NULL if it does not pay.
+    uint32_t (*multiply_marking) (const uint8_t *rows, uint32_t group,
+        uint32_t groups, const uint8_t *cells, uint8_t *sums,
+        fuota_fec_marks_t *marks);
 };
 
 extern const fuota_fec_kernel_t fuota_fec_portable;

@@ -4,9 +4,9 @@
 
 #include "fec_worker/kernel/fec_sweep.h"
 
+#include "fec_worker/kernel/fec_cycle.h"
 #include <assert.h>
 #include <string.h>
-#include "fec_worker/kernel/fec_cycle.h"
 
 //  Epochs fit a byte, and a kernel may compare them as if they had a sign.
 #define S_EPOCHS 127
@@ -88,10 +88,11 @@ s_epoch (const fuota_fec_sweep_t *self, uint32_t row)
 //  Four draws are loaded at once: a load for each would wait for the stores
 //  before it wherever their addresses look alike.
 static void
-s_mark (uint8_t *restrict last, const uint16_t *draws, uint32_t count,
-    uint8_t epoch)
+s_mark (const fuota_fec_marks_t *marks)
 {
-    uint32_t i = 0;
+    uint8_t *last = marks->last, epoch = marks->epoch;
+    const uint16_t *draws = marks->draws;
+    uint32_t i = 0, count = marks->count;
     for (; i + 4 <= count; i += 4) {
         uint64_t four;
         memcpy (&four, draws + i, sizeof four);
@@ -102,24 +103,6 @@ s_mark (uint8_t *restrict last, const uint16_t *draws, uint32_t count,
     }
     for (; i < count; i++)
         last [draws [i]] = epoch;
-}
-
-//  Mark a run of draws, and count those that are M. It is drawn only if it
-//  is a power of two, and then is in no word: its mark tells whether it was,
-//  which is rare.
-static void
-s_mark_run (fuota_fec_sweep_t *self, uint32_t run)
-{
-    const uint16_t *draws = self->draws + self->at;
-    if (self->modulus != self->m)
-        self->last [self->m] = 0;
-    s_mark (self->last, draws, run, s_epoch (self, self->tail - 1));
-    self->at += run;
-    self->now += run;
-    if (self->modulus == self->m || !self->last [self->m])
-        return;
-    for (uint32_t i = 0; i < run; i++)
-        self->rejected += draws [i] == self->m;
 }
 
 //  Where the next row begins, if that is before a position.
@@ -171,18 +154,9 @@ s_run (const fuota_fec_sweep_t *self, uint32_t until)
     return run < have ? run : have;
 }
 
-static void
-s_advance (fuota_fec_sweep_t *self, uint32_t until)
-{
-    while (self->now < until) {
-        s_ready (self, until - self->now);
-        s_mark_run (self, s_run (self, until));
-    }
-}
-
 //  Mark draws until so many were new to a row.
 static void
-s_advance_new (fuota_fec_sweep_t *self, uint32_t row, uint32_t left)
+s_mark_new (fuota_fec_sweep_t *self, uint32_t row, uint32_t left)
 {
     while (left) {
         s_ready (self, 2 * left);
@@ -214,55 +188,91 @@ s_plain (const fuota_fec_sweep_t *self, uint32_t n, uint64_t *bits,
         bits [w * stride] = row [w];
 }
 
-//  Rule 1: a row ends after as many draws as are wanted, not counting
-//  rejected ones.
-static void
-s_end_v1 (fuota_fec_sweep_t *self, const fuota_fec_sweep_row_t *row)
+//  Position up to which the draws of a row are simply marked. By rule 1 it
+//  is the end: as many draws as are wanted, not counting rejected ones. By
+//  rule 2 the end comes some draws later.
+static uint32_t
+s_simple_end (const fuota_fec_sweep_t *self, const fuota_fec_sweep_row_t *row)
 {
-    uint32_t end = row->position + self->wanted;
-    while (self->now < end + self->rejected - row->rejected)
-        s_advance (self, end + self->rejected - row->rejected);
+    if (self->version != 1)
+        return row->position + self->early;
+    return row->position + self->wanted + self->rejected - row->rejected;
 }
 
-//  Rule 2: it ends with the draw that is the last one wanted new to it. Most
-//  draws are before that can be. Returns false if it ended earlier.
-static bool
-s_end_v2 (fuota_fec_sweep_t *self, const fuota_fec_sweep_row_t *row)
+//  M is drawn only if it is a power of two, and then is in no word: its mark
+//  tells whether it was among the draws marked last, which is rare.
+bool
+fuota_fec_sweep_marks (fuota_fec_sweep_t *self, fuota_fec_marks_t *marks)
 {
-    s_advance (self, row->position + self->early);
+    const fuota_fec_sweep_row_t *row = &self->rows [self->head];
+    if (self->m < S_SMALL_M)
+        return false;
+    if (self->head == self->tail) {
+        s_seek (self, row);
+        s_begin_row (self);
+    }
+    uint32_t end = s_simple_end (self, row);
+    if (self->now >= end)
+        return false;
+    s_ready (self, end - self->now);
+    marks->last = self->last;
+    marks->draws = self->draws + self->at;
+    marks->count = s_run (self, end);
+    marks->epoch = s_epoch (self, self->tail - 1);
+    if (self->modulus != self->m)
+        self->last [self->m] = 0;
+    return true;
+}
+
+void
+fuota_fec_sweep_marked (fuota_fec_sweep_t *self, uint32_t count)
+{
+    const uint16_t *draws = self->draws + self->at;
+    self->at += count;
+    self->now += count;
+    if (self->modulus == self->m || !self->last [self->m])
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        self->rejected += draws [i] == self->m;
+}
+
+//  By rule 2 a row ends with the draw that is the last one wanted new to it.
+//  Returns false if that was before.
+static bool
+s_find_end (fuota_fec_sweep_t *self)
+{
+    if (self->version == 1)
+        return true;
     uint32_t have = self->kernel->population (self->last, self->words,
         s_epoch (self, self->head));
     if (have > self->wanted)
         return false;
-    s_advance_new (self, self->head, self->wanted - have);
+    s_mark_new (self, self->head, self->wanted - have);
     return true;
+}
+
+uint32_t
+fuota_fec_sweep_end (fuota_fec_sweep_t *self, uint64_t *bits, size_t stride)
+{
+    uint32_t n = self->rows [self->head].n;
+    if (self->m >= S_SMALL_M && s_find_end (self))
+        self->kernel->snapshot (self->last, self->words,
+            s_epoch (self, self->head), bits, stride);
+    else
+        s_plain (self, n, bits, stride);
+    self->head++;
+    return n;
 }
 
 uint32_t
 fuota_fec_sweep_next (fuota_fec_sweep_t *self, uint64_t *bits, size_t stride)
 {
-    const fuota_fec_sweep_row_t *row = &self->rows [self->head];
-    if (self->m < S_SMALL_M) {
-        s_plain (self, row->n, bits, stride);
-        self->head++;
-        return row->n;
+    fuota_fec_marks_t marks;
+    while (fuota_fec_sweep_marks (self, &marks)) {
+        s_mark (&marks);
+        fuota_fec_sweep_marked (self, marks.count);
     }
-    if (self->head == self->tail) {
-        s_seek (self, row);
-        s_begin_row (self);
-    }
-    bool ended = true;
-    if (self->version == 1)
-        s_end_v1 (self, row);
-    else
-        ended = s_end_v2 (self, row);
-    if (ended)
-        self->kernel->snapshot (self->last, self->words,
-            s_epoch (self, self->head), bits, stride);
-    else
-        s_plain (self, row->n, bits, stride);
-    self->head++;
-    return row->n;
+    return fuota_fec_sweep_end (self, bits, stride);
 }
 
 //  Beginning

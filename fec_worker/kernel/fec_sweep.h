@@ -57,4 +57,17 @@ void fuota_fec_sweep_init (fuota_fec_sweep_t *self, const fuota_fec_job_t *job,
 uint32_t fuota_fec_sweep_next (fuota_fec_sweep_t *self, uint64_t *bits,
     size_t stride);
 
+//  The same in steps, for a caller who marks draws while doing other things:
+//
+//      while (fuota_fec_sweep_marks (self, &marks))
+//          mark the first count of them, then
+//          fuota_fec_sweep_marked (self, count);
+//      n = fuota_fec_sweep_end (self, bits, stride);
+//
+//  A count is 1 at least, and all of them at most.
+bool fuota_fec_sweep_marks (fuota_fec_sweep_t *self, fuota_fec_marks_t *marks);
+void fuota_fec_sweep_marked (fuota_fec_sweep_t *self, uint32_t count);
+uint32_t fuota_fec_sweep_end (fuota_fec_sweep_t *self, uint64_t *bits,
+    size_t stride);
+
 #endif

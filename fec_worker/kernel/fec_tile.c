@@ -14,9 +14,9 @@
 
 #include "fec_worker/kernel/fec_kernel.h"
 
-#include <string.h>
 #include "fec_worker/kernel/fec_sweep.h"
 #include "fec_worker/kernel/fec_zip.h"
+#include <string.h>
 
 //  Seven products pay from about here: sums of quarters have their price.
 #define S_HALVE_M 1500
@@ -74,14 +74,17 @@ typedef struct {
     uint32_t columns;  //  In a half
     size_t rows_size, data_size, sums_size;  //  Of a quarter
     uint32_t batch;                          //  Rows: tiles, as many as halves
-    size_t stride;   //  Words of a batch that belong together
-    uint64_t *bits;  //  [words][stride]
-    uint32_t *n;     //  Of each row in the batch
-    uint8_t *data;   //  [quarter][panel][group][column of panel][cell]
-    uint8_t *rows;   //  [quarter][group][tile]
-    uint8_t *sums;   //  [quarter][column][tile]
-    uint8_t *panel;  //  [column of panel][tile]
-    uint8_t *cells;  //  Of one group: [column][cell]
+    size_t stride;     //  Words of a batch that belong together
+    uint64_t *bits;    //  [words][stride]
+    uint32_t *n;       //  Of each row in the batch
+    uint32_t *next_n;  //  And of each in the next one, whose bits they are
+    uint32_t left;     //  Rows of the job not drawn yet
+    uint32_t drawn;    //  Rows of the next batch drawn
+    uint8_t *data;     //  [quarter][panel][group][column of panel][cell]
+    uint8_t *rows;     //  [quarter][group][tile]
+    uint8_t *sums;     //  [quarter][column][tile]
+    uint8_t *panel;    //  [column of panel][tile]
+    uint8_t *cells;    //  Of one group: [column][cell]
 } s_tile_t;
 
 static bool
@@ -115,6 +118,8 @@ s_layout (s_tile_t *self, const fuota_fec_job_t *job, uintptr_t at)
     self->bits =
         fuota_fec_piece (&at, words * self->stride * sizeof *self->bits);
     self->n = fuota_fec_piece (&at, self->batch * sizeof *self->n);
+    self->next_n = fuota_fec_piece (&at, self->batch * sizeof *self->n);
+    self->left = job->count;
     self->data = fuota_fec_piece (&at, quarters * self->data_size);
     self->rows = fuota_fec_piece (&at, quarters * self->rows_size);
     self->sums = fuota_fec_piece (&at, halves * halves * self->sums_size);
@@ -193,6 +198,28 @@ s_pack (const s_tile_t *self)
 
 //  The rows
 
+//  Rows of the next batch.
+static uint32_t
+s_next_rows (const s_tile_t *self)
+{
+    uint32_t left = self->left + self->drawn;
+    return left < self->batch ? left : self->batch;
+}
+
+//  Draw what is left to draw of the next batch, and make it the batch.
+//  Returns its rows.
+static uint32_t
+s_draw_rows (s_tile_t *self)
+{
+    uint32_t rows = s_next_rows (self);
+    for (; self->drawn < rows; self->drawn++, self->left--)
+        self->next_n [self->drawn] = fuota_fec_sweep_next (self->sweep,
+            self->bits + self->drawn, self->stride);
+    memcpy (self->n, self->next_n, rows * sizeof *self->n);
+    self->drawn = 0;
+    return rows;
+}
+
 static void
 s_turn_rows (const s_tile_t *self)
 {
@@ -209,16 +236,56 @@ s_turn_rows (const s_tile_t *self)
 
 //  The result
 
+//  Let the sweep go on with the next batch up to draws to be marked. Returns
+//  false if the batch is complete.
+static bool
+s_next_marks (s_tile_t *self, fuota_fec_marks_t *marks)
+{
+    while (self->drawn < s_next_rows (self)) {
+        if (fuota_fec_sweep_marks (self->sweep, marks))
+            return true;
+        self->next_n [self->drawn] = fuota_fec_sweep_end (self->sweep,
+            self->bits + self->drawn, self->stride);
+        self->drawn++;
+        self->left--;
+    }
+    return false;
+}
+
+//  A product for a panel, and meanwhile marks for the next batch.
 static void
-s_multiply_step (const s_tile_t *self, const s_step_t *step)
+s_multiply_marking (s_tile_t *self, const uint8_t *rows, const uint8_t *cells)
+{
+    memset (self->panel, 0, (size_t) self->kernel->panel * self->kernel->tile);
+    for (uint32_t group = 0; group < self->groups;) {
+        fuota_fec_marks_t marks = { NULL, self->sweep->draws, 0, 0 };
+        bool more = s_next_marks (self, &marks);
+        group = self->kernel->multiply_marking (rows, group, self->groups,
+            cells, self->panel, &marks);
+        if (more)
+            fuota_fec_sweep_marked (self->sweep, marks.count);
+    }
+}
+
+static void
+s_multiply_panel (s_tile_t *self, const uint8_t *rows, const uint8_t *cells,
+    uint32_t width)
+{
+    if (self->kernel->multiply_marking && width == self->kernel->panel)
+        s_multiply_marking (self, rows, cells);
+    else
+        self->kernel->multiply (rows, self->groups, cells, width, self->panel);
+}
+
+static void
+s_multiply_step (s_tile_t *self, const s_step_t *step)
 {
     const uint8_t *rows = self->rows + step->rows * self->rows_size;
     const uint8_t *data = self->data + step->data * self->data_size;
     for (uint32_t c = 0, width; c < self->columns; c += width) {
         width = s_panel_width (self, c);
-        self->kernel->multiply (rows, self->groups,
-            data + (size_t) c * self->groups * self->kernel->cell, width,
-            self->panel);
+        s_multiply_panel (self, rows,
+            data + (size_t) c * self->groups * self->kernel->cell, width);
         size_t at = (size_t) c * self->kernel->tile;
         for (uint32_t k = 0; k < 4; k++)
             if (step->into >> k & 1) {
@@ -230,7 +297,7 @@ s_multiply_step (const s_tile_t *self, const s_step_t *step)
 }
 
 static void
-s_multiply (const s_tile_t *self)
+s_multiply (s_tile_t *self)
 {
     memset (self->sums, 0, self->halves * self->halves * self->sums_size);
     const s_step_t *steps = self->halves == 2 ? s_halves : s_whole;
@@ -329,13 +396,7 @@ fuota_fec_tile_rows (const fuota_fec_job_t *job, void *scratch)
         FUOTA_FEC_WORDS (job->m) * self.stride * sizeof *self.bits);
     memset (self.rows, 0, self.rows_size * self.halves * self.halves);
     s_pack (&self);
-    for (uint32_t done = 0, rows; done < job->count; done += rows) {
-        rows = job->count - done;
-        if (rows > self.batch)
-            rows = self.batch;
-        for (uint32_t i = 0; i < rows; i++)
-            self.n [i] =
-                fuota_fec_sweep_next (self.sweep, self.bits + i, self.stride);
+    for (uint32_t rows; (rows = s_draw_rows (&self));) {
         s_turn_rows (&self);
         s_multiply (&self);
         s_write (&self, rows);
