@@ -1,0 +1,12 @@
+#  SPDX-License-Identifier: MIT
+#  The gRPC client. grpc_server: the other end, in memory.
+if (FUOTA_GRPC)
+    pkg_check_modules (NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+    pkg_check_modules (SSL REQUIRED IMPORTED_TARGET libssl>=3)
+    fuota_library (grpc_server grpc_server.c)
+    target_link_libraries (grpc_server PUBLIC PkgConfig::NGHTTP2)
+    fuota_test (unit grpc LIBS grpc_core)
+    fuota_test (unit grpc_reply LIBS grpc_core)
+    fuota_test (unit grpc_server LIBS grpc_core grpc_server)
+    fuota_fuzz (grpc LIBS grpc_core)
+endif ()
