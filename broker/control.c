@@ -257,6 +257,9 @@ static const struct {
     { FUOTA_PAUSE, true, s_order },
     { FUOTA_RESUME, true, s_order },
     { FUOTA_CANCEL, true, s_order },
+    { FUOTA_WORKERS, false, fuota_ask_workers },
+    { FUOTA_DRAIN, false, fuota_ask_drain },
+    { FUOTA_IMAGE, false, fuota_ask_image },
 };
 
 static void
@@ -270,7 +273,7 @@ s_take (fuota_control_t *self, fuota_turn_t *turn)
             return;
         }
     fuota_control_say (turn, FUOTA_MALFORMED,
-        "command: %d; allowed 0 (version) to 9 (cancel)",
+        "command: %d; allowed 0 (version) to 12 (image)",
         (int) self->request.command);
 }
 

@@ -17,6 +17,7 @@
 
 #include "broker/wish.h"
 #include "schema/db.h"
+#include "schema/fec_message.h"
 
 typedef struct fuota_control fuota_control_t;
 typedef Request fuota_request_t;
@@ -40,6 +41,22 @@ typedef enum {
     FUOTA_OP_CANCEL = 4
 } fuota_op_t;
 
+//  What the pool is asked (pool_actor.h), once the rows are committed.
+typedef enum {
+    FUOTA_ASK_NOBODY,
+    FUOTA_ASK_WORKERS,  //  From the index first on
+    FUOTA_ASK_DRAIN,    //  name
+    FUOTA_ASK_IMAGE     //  parity, rows
+} fuota_ask_kind_t;
+
+typedef struct {
+    fuota_ask_kind_t kind;
+    uint32_t first;
+    char name [41];
+    fuota_parity_key_t parity;
+    uint32_t rows;
+} fuota_ask_pool_t;
+
 //  What a request came to. The batch is the control's own and stands until
 //  its next request; NULL if there is nothing to commit.
 typedef struct {
@@ -47,6 +64,7 @@ typedef struct {
     const fuota_batch_t *batch;
     fuota_op_t op;
     uint8_t id [FUOTA_ID_SIZE];
+    fuota_ask_pool_t ask;
 } fuota_turn_t;
 
 //  Database, table and version (a text, answered to FUOTA_VERSION) are

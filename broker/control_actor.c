@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include "broker/clock.h"
 #include "broker/control_actor.h"
+#include "broker/control_pool.h"
 #include "broker/store.h"
 #include "broker/summary.h"
 #include "schema/record.h"
@@ -85,6 +86,7 @@ s_carry_out (self_t *self)
             "token");
         return;
     }
+    fuota_control_pool_ask (turn);
     if (turn->op == FUOTA_OP_NONE)
         return;
     uint8_t op = (uint8_t) turn->op;
@@ -180,8 +182,8 @@ s_handle_line (self_t *self)
     snprintf (topic, sizeof topic, "deployment/%s/%s", id, line.what);
     zsock_send (self->events, "sb", topic, bytes.data, bytes.size);
     if (!line.dev_eui)
-        zsys_info ("control: deployment=%s %s=%s%s%s", id, line.what,
-            line.name, *line.words ? " words=" : "", line.words);
+        zsys_info ("control: deployment=%s %s=%s%s%s", id, line.what, line.name,
+            *line.words ? " words=" : "", line.words);
     self->told++;
     zframe_destroy (&frame);
 }

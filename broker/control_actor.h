@@ -13,6 +13,8 @@
 //  Inside
 //      inproc://store          REQ   batches, waited for
 //      inproc://deployments    PUSH  ["C"] [op] [deployment], once committed
+//      inproc://pool           REQ   pool_actor.h; answers at once, or in two
+//                                    seconds counts as not there
 //      inproc://journal        SUB   [JournalLine]
 //
 //  Pipe

@@ -40,6 +40,11 @@ void fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn);
 bool fuota_find_id (fuota_control_t *self, const char *text,
     fuota_turn_t *turn);
 
+//  WORKERS, DRAIN, IMAGE: what is asked of the pool.
+void fuota_ask_workers (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_ask_drain (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_ask_image (fuota_control_t *self, fuota_turn_t *turn);
+
 //  LIST, DEVICES, JOURNAL: a page after the key self->request.after.
 void fuota_find_list (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_devices (fuota_control_t *self, fuota_turn_t *turn);

@@ -3,7 +3,7 @@
 //  fuotactl - the operator's tool: one request, one answer printed.
 //
 //  Parts: the end of a command; files; deploy and plan; pages; one deployment;
-//  decode; main.
+//  the pool; decode; main.
 
 #include <czmq.h>
 #include "broker/cli.h"
@@ -11,6 +11,7 @@
 #include "broker/control.h"
 #include "broker/options.h"
 #include "broker/print.h"
+#include "broker/security.h"
 
 #define FEW 20  //  Devices that `show` names
 
@@ -333,6 +334,108 @@ s_version (self_t *self)
 }
 
 //  ---------------------------------------------------------------------
+//  The pool
+
+static int
+s_workers (self_t *self)
+{
+    json_t *object = NULL;
+    if (self->options.json) {
+        //  Its pool is in every page; the array is filled by all
+        int rc =
+            fuota_client_ask (self->client, FUOTA_WORKERS, "", &self->reply);
+        if (rc || self->reply.status)
+            return rc ? s_no_answer (self) : s_refused (self);
+        object = fuota_json_reply (&self->reply);
+        json_object_set_new (object, "pool",
+            fuota_json_pool (&self->reply.pool));
+    }
+    int rc =
+        s_pages (self, FUOTA_WORKERS, "workers", fuota_print_workers, object);
+    if (!rc && !self->options.json)
+        fuota_print_pool (&self->reply.pool);
+    return rc;
+}
+
+static int
+s_drain (self_t *self)
+{
+    int rc = s_ask (self, FUOTA_DRAIN);
+    if (rc)
+        return rc;
+    if (self->options.json)
+        fuota_json_print (fuota_json_reply (&self->reply));
+    else
+        printf ("%s: told\n", self->options.argument);
+    return EXIT_OK;
+}
+
+static int
+s_image (self_t *self)
+{
+    size_t size;
+    uint8_t *image = s_read_file (self->options.argument, &size);
+    if (!image)
+        return EXIT_USAGE;
+    fuota_request_parts_t parts = { .request.command = FUOTA_IMAGE,
+        .request.has_wish = true,
+        .request.wish = self->options.wish,
+        .image = fuota_slice (image, size) };
+    int rc = size > FUOTA_CONTROL_REQUEST_MAX - 65536
+                 ? s_usage ("image: allowed less than 8 MiB")
+             : fuota_client_call (self->client, &parts, &self->reply)
+                 ? s_no_answer (self)
+             : self->reply.status ? s_refused (self)
+                                  : EXIT_OK;
+    free (image);
+    const Summary *summary = &self->reply.summaries [0];
+    if (!rc && self->options.json) {
+        json_t *object = fuota_json_reply (&self->reply);
+        json_object_set_new (object, "image", fuota_json_summary (summary));
+        json_object_set_new (object, "existed",
+            json_boolean (self->reply.existed));
+        fuota_json_print (object);
+    }
+    else if (!rc)
+        printf ("%s  %u bytes%s, %u coded fragments of %u bytes wanted\n",
+            summary->image_sha256, (unsigned) summary->image_size,
+            self->reply.existed ? " (stored already)" : "",
+            (unsigned) summary->redundancy, (unsigned) summary->frag_size);
+    return rc;
+}
+
+static int
+s_keygen (self_t *self)
+{
+    char error [512];
+    zcert_t *server = NULL;
+    const fuota_options_t *options = &self->options;
+    if (options->server && !(server = zcert_load (options->server))) {
+        fprintf (stderr, "fuotactl: %s: not a file with a public key\n",
+            options->server);
+        return EXIT_USAGE;
+    }
+    int rc = fuota_security_keygen (options->argument,
+        server ? zcert_public_txt (server) : NULL, error, sizeof error);
+    if (rc)
+        fprintf (stderr, "fuotactl: %s\n", error);
+    else if (options->json)
+        fuota_json_print (json_pack ("{s:s,s:s,s:s+}", "status", "ok", "public",
+            options->argument, "secret", options->argument, "_secret"));
+    else if (server)
+        printf ("%s         who has it listed is admitted: leave it here\n"
+                "%s_secret  copy this one to the worker's host, and delete it "
+                "here\n",
+            options->argument, options->argument);
+    else
+        printf ("%s         public: for --server\n"
+                "%s_secret  pool.server_key\n",
+            options->argument, options->argument);
+    zcert_destroy (&server);
+    return rc ? EXIT_FAILED : EXIT_OK;
+}
+
+//  ---------------------------------------------------------------------
 //  Decode
 
 static int
@@ -386,6 +489,12 @@ s_connected (self_t *self)
         case FUOTA_DO_JOURNAL:
             return s_pages (self, FUOTA_JOURNAL, "lines", fuota_print_lines,
                 NULL);
+        case FUOTA_DO_WORKERS:
+            return s_workers (self);
+        case FUOTA_DO_DRAIN:
+            return s_drain (self);
+        case FUOTA_DO_IMAGE:
+            return s_image (self);
         case FUOTA_DO_VERSION:
             return s_version (self);
         default:
@@ -403,6 +512,8 @@ s_run (self_t *self)
     }
     if (options->what == FUOTA_DO_DECODE)
         return s_decode (self);
+    if (options->what == FUOTA_DO_KEYGEN)
+        return s_keygen (self);
     bool watch = options->what == FUOTA_DO_WATCH;
     self->client = fuota_client_new (options->control,
         watch && *options->events ? options->events : NULL,

@@ -146,6 +146,60 @@ fuota_json_line (const Line *from)
     return to;
 }
 
+json_t *
+fuota_json_worker (const WorkerLine *line)
+{
+    json_t *object = json_pack ("{s:s,s:s,s:s,s:s,s:b,s:b}", "name", line->name,
+        "host", line->host, "kernel", line->kernel, "identity", line->identity,
+        "near", line->near, "draining", line->draining);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers [] = {
+        { "cores", line->cores },
+        { "slots", line->slots },
+        { "leases", line->leases },
+        { "blocks", line->blocks },
+        { "errors", line->errors },
+        { "rate", line->rate },
+        { "seen", line->seen },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new (object, numbers [i].name,
+            json_integer ((json_int_t) numbers [i].value));
+    return object;
+}
+
+json_t *
+fuota_json_pool (const PoolLine *pool)
+{
+    json_t *object = json_object ();
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers [] = {
+        { "workers", pool->workers },
+        { "jobs", pool->jobs },
+        { "leases", pool->leases },
+        { "waiting", pool->waiting },
+        { "wanted", pool->wanted },
+        { "done", pool->done },
+        { "late", pool->late },
+        { "returned", pool->returned },
+        { "wrong", pool->wrong },
+        { "quarantined", pool->quarantined },
+        { "malformed", pool->malformed },
+        { "strangers", pool->strangers },
+        { "used", pool->used },
+        { "room", pool->room },
+        { "refused", pool->refused },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new (object, numbers [i].name,
+            json_integer ((json_int_t) numbers [i].value));
+    return object;
+}
+
 void
 fuota_json_print (json_t *object)
 {

@@ -200,6 +200,20 @@ s_endpoints (fuota_options_t *self)
             (int) (size - tail), self->control);
 }
 
+//  A command of two words, if it is one.
+static bool
+s_two_words (fuota_options_t *self, const char *first, const char *second)
+{
+    char words [64];
+    snprintf (words, sizeof words, "%s %s", first, second ? second : "");
+    for (size_t i = 0; second && i <= FUOTA_DO_HELP; i++)
+        if (strcmp (fuota_options_commands [i].name, words) == 0) {
+            self->what = (fuota_do_t) i;
+            return true;
+        }
+    return false;
+}
+
 static int
 s_command (fuota_options_t *self, const char *word)
 {
@@ -242,10 +256,11 @@ fuota_options_parse (fuota_options_t *self, int argc, char **argv)
         .direction = -1 };
     if (argc < 2)
         return s_fault (self, "command", "none", "those of fuotactl --help");
-    if (s_command (self, argv [1]))
+    bool two = s_two_words (self, argv [1], argv [2]);
+    if (!two && s_command (self, argv [1]))
         return -1;
     bool only_words = false;
-    for (int i = 2; i < argc; i++) {
+    for (int i = two ? 3 : 2; i < argc; i++) {
         if (!only_words && strcmp (argv [i], "--") == 0)
             only_words = true;
         else if (!only_words && strncmp (argv [i], "--", 2) == 0) {
@@ -278,7 +293,7 @@ s_help_all (FILE *out)
     fprintf (out, "Usage: fuotactl COMMAND [ARGUMENT] [OPTIONS]\n\n"
                   "Talks to a running fuotad.\n\n");
     for (size_t i = 0; i <= FUOTA_DO_HELP; i++)
-        fprintf (out, "  %-8s %-8s %s\n", fuota_options_commands [i].name,
+        fprintf (out, "  %-13s %-8s %s\n", fuota_options_commands [i].name,
             fuota_options_commands [i].argument
                 ? fuota_options_commands [i].argument
                 : "",

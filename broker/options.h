@@ -21,6 +21,10 @@ typedef enum {
     FUOTA_DO_CANCEL,
     FUOTA_DO_REPORT,
     FUOTA_DO_JOURNAL,
+    FUOTA_DO_WORKERS,
+    FUOTA_DO_DRAIN,
+    FUOTA_DO_IMAGE,
+    FUOTA_DO_KEYGEN,
     FUOTA_DO_DECODE,
     FUOTA_DO_VERSION,
     FUOTA_DO_HELP
@@ -29,7 +33,8 @@ typedef enum {
 typedef struct {
     fuota_do_t what;
     bool help, json;
-    const char *argument;  //  IMAGE, ID or HEX; NULL if there is none
+    const char
+        *argument;  //  IMAGE, ID, NAME, FILE or HEX; NULL if there is none
     char control [160], events [160];
     uint32_t timeout;  //  Seconds
     //  deploy, plan
@@ -39,6 +44,8 @@ typedef struct {
     size_t device_count;
     //  show
     bool all_devices;
+    //  keygen
+    const char *server;  //  The broker's public key; NULL: it is the broker's
     //  decode
     uint32_t port, version;
     int direction;  //  -1 = both

@@ -31,6 +31,18 @@ const fuota_options_command_t fuota_options_commands [] = {
         "select(.end != \"complete\")'" },
     [FUOTA_DO_JOURNAL] = { "journal", "ID", MUST_HAVE,
         "every change of state, in order", "fuotactl journal 9f3a" },
+    [FUOTA_DO_WORKERS] = { "workers", NULL, NO_ARGUMENT,
+        "who computes coded fragments, and how much of it waits",
+        "fuotactl workers" },
+    [FUOTA_DO_DRAIN] = { "workers drain", "NAME", MUST_HAVE,
+        "let a worker finish what it has, and go",
+        "fuotactl workers drain host7" },
+    [FUOTA_DO_IMAGE] = { "image add", "FILE", MUST_HAVE,
+        "store an image, and with --frag-size compute ahead",
+        "fuotactl image add app.bin --frag-size 48 --redundancy 30%" },
+    [FUOTA_DO_KEYGEN] = { "keygen", "FILE", MUST_HAVE,
+        "keys of the broker, or of a worker elsewhere; asks nobody",
+        "fuotactl keygen curve/workers/host7 --server curve/server" },
     [FUOTA_DO_DECODE] = { "decode", "HEX", MUST_HAVE,
         "explain a package payload; asks nobody",
         "fuotactl decode --port 201 --direction up 0109000500" },
@@ -41,6 +53,8 @@ const fuota_options_command_t fuota_options_commands [] = {
 };
 
 #define DEPLOYS (1u << FUOTA_DO_DEPLOY | 1u << FUOTA_DO_PLAN)
+#define IMAGES (1u << FUOTA_DO_IMAGE)
+#define KEYS (1u << FUOTA_DO_KEYGEN)
 #define SHOWS (1u << FUOTA_DO_SHOW)
 #define DECODES (1u << FUOTA_DO_DECODE)
 #define ALL FUOTA_OPTIONS_ALL
@@ -66,9 +80,9 @@ const fuota_options_row_t fuota_options_rows [] = {
         "class B: a ping slot every 2^N s, 0 to 7" },
     { "--scheduling", CHOICE, DEPLOYS, AT (wish.scheduling), NO_FLAG,
         "delay|gps", "class C: how the server times fragments (delay)" },
-    { "--frag-size", NUMBER, DEPLOYS, AT (wish.frag_size), NO_FLAG, "BYTES",
-        "a fragment's size (largest that fits)" },
-    { "--redundancy", REDUNDANCY, DEPLOYS, 0, 0, NO_FLAG, "N|P%",
+    { "--frag-size", NUMBER, DEPLOYS | IMAGES, AT (wish.frag_size), NO_FLAG,
+        "BYTES", "a fragment's size (largest that fits)" },
+    { "--redundancy", REDUNDANCY, DEPLOYS | IMAGES, 0, 0, NO_FLAG, "N|P%",
         "coded fragments, or their share (from the loss)" },
     { "--expected-loss", NUMBER, DEPLOYS, AT (wish.expected_loss),
         HAS (wish.has_expected_loss), "PERCENT", "of multicast frames (10)" },
@@ -97,7 +111,7 @@ const fuota_options_row_t fuota_options_rows [] = {
         "kind of device, of the configuration" },
     { "--ts003", NUMBER, DEPLOYS, AT (wish.ts003), NO_FLAG, "1|2",
         "version of clock synchronisation" },
-    { "--ts004", NUMBER, DEPLOYS, AT (wish.ts004), NO_FLAG, "1|2",
+    { "--ts004", NUMBER, DEPLOYS | IMAGES, AT (wish.ts004), NO_FLAG, "1|2",
         "version of fragmented data block transport" },
     { "--ts005", NUMBER, DEPLOYS, AT (wish.ts005), NO_FLAG, "1|2",
         "version of remote multicast setup" },
@@ -107,7 +121,7 @@ const fuota_options_row_t fuota_options_rows [] = {
         "its port (201)" },
     { "--port005", NUMBER, DEPLOYS, AT (wish.port005), NO_FLAG, "PORT",
         "its port (200)" },
-    { "--name", TEXT, DEPLOYS, AT (wish.name), NO_FLAG, "TEXT",
+    { "--name", TEXT, DEPLOYS | IMAGES, AT (wish.name), NO_FLAG, "TEXT",
         "for people (fuota-ID)" },
     { "--token", TEXT, DEPLOYS, AT (wish.token), NO_FLAG, "TEXT",
         "a second deploy with the same token finds the first" },
@@ -123,6 +137,8 @@ const fuota_options_row_t fuota_options_rows [] = {
         "delete sessions and groups on the devices" },
     { "--devices", FLAG, SHOWS, AT (all_devices), NO_FLAG, NULL,
         "all of them, not the first few" },
+    { "--server", WORD, KEYS, AT (server), NO_FLAG, "FILE",
+        "the broker's public key, for a worker's file" },
     { "--port", NUMBER, DECODES, AT (port), NO_FLAG, "PORT",
         "200 to 203, 225 (any)" },
     { "--version", NUMBER, DECODES, AT (version), NO_FLAG, "1|2", "(both)" },

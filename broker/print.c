@@ -113,3 +113,48 @@ fuota_print_reading (void *arg, const fuota_reading_t *reading)
             printf ("  %s\n", s_ending (reading->rc));
     }
 }
+
+//  ---------------------------------------------------------------------
+//  Workers
+
+bool
+fuota_print_workers (void *arg, const Reply *reply)
+{
+    fuota_print_t *self = arg;
+    for (pb_size_t i = 0; i < reply->workers_count; i++) {
+        const WorkerLine *line = &reply->workers [i];
+        if (self->list) {
+            json_array_append_new (self->list, fuota_json_worker (line));
+            continue;
+        }
+        if (!self->seen++)
+            printf ("%-16s %-16s %5s %-8s %6s %10s %7s %6s %6s\n", "worker",
+                "host", "cores", "kernel", "leases", "blocks", "MB/s", "errors",
+                "beat");
+        printf ("%-16s %-16s %5u %-8s %6u %10llu %7.0f %6llu %4.1f s%s%s\n",
+            line->name, line->host, (unsigned) line->cores, line->kernel,
+            (unsigned) line->leases, (unsigned long long) line->blocks,
+            (double) line->rate / 1e6, (unsigned long long) line->errors,
+            line->seen / 1000.0, line->near ? "" : "  far",
+            line->draining ? "  draining" : "");
+    }
+    return true;
+}
+
+void
+fuota_print_pool (const PoolLine *pool)
+{
+    printf ("%u workers; %u jobs, %llu blocks wait, %llu done, %llu returned, "
+            "%llu late, %llu wrong; %llu in quarantine\n",
+        (unsigned) pool->workers, (unsigned) pool->jobs,
+        (unsigned long long) pool->waiting, (unsigned long long) pool->done,
+        (unsigned long long) pool->returned, (unsigned long long) pool->late,
+        (unsigned long long) pool->wrong,
+        (unsigned long long) pool->quarantined);
+    printf ("parity: %.1f of %.0f MiB, %llu wants refused for lack of room; "
+            "%llu messages malformed, %llu strangers refused\n",
+        (double) pool->used / 1048576, (double) pool->room / 1048576,
+        (unsigned long long) pool->refused,
+        (unsigned long long) pool->malformed,
+        (unsigned long long) pool->strangers);
+}

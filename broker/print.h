@@ -22,6 +22,10 @@ typedef struct {
 bool fuota_print_summaries (void *arg, const Reply *reply);
 bool fuota_print_devices (void *arg, const Reply *reply);
 bool fuota_print_lines (void *arg, const Reply *reply);
+bool fuota_print_workers (void *arg, const Reply *reply);
+
+//  The pool as a whole, after its workers.
+void fuota_print_pool (const PoolLine *pool);
 
 //  Take a reading of a payload; arg is a fuota_print_t.
 void fuota_print_reading (void *arg, const fuota_reading_t *reading);

@@ -178,7 +178,7 @@ test_control__hostile_bytes_are_malformed (void **state)
     } cases [] = {
         { "empty is VERSION", { 0 }, 0, FUOTA_OK },
         { "no field", { 0 }, 1, FUOTA_MALFORMED },
-        { "unknown command", { 8, 10 }, 2, FUOTA_MALFORMED },
+        { "unknown command", { 8, 13 }, 2, FUOTA_MALFORMED },
         { "negative command",
             { 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1 }, 11,
             FUOTA_MALFORMED },
@@ -190,6 +190,8 @@ test_control__hostile_bytes_are_malformed (void **state)
             FUOTA_MALFORMED },
         { "deploy nothing", { 8, 1 }, 2, FUOTA_FAULTS },
         { "show nothing", { 8, 4 }, 2, FUOTA_NOT_FOUND },
+        { "drain nobody", { 8, 11 }, 2, FUOTA_NOT_FOUND },
+        { "image of nothing", { 8, 12 }, 2, FUOTA_FAULTS },
         { "unknown field", { 0x78, 1 }, 2, FUOTA_OK },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
