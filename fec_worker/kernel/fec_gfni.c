@@ -25,24 +25,24 @@ s_usable (void)
            __builtin_cpu_supports ("gfni");
 }
 
-//  32 states are in 54 bits. Of each the lowest 16 bits and the highest 16
-//  are enough: the quotient comes from the highest, and the remainder fits
-//  16 bits. The quotient may be one too small; see s_remainders for when.
+//  32 states are in 54 bits: all lanes have the same 64 bits of the stream,
+//  and vpmultishiftqb takes two bytes of each state from where they begin.
 static __m512i
 s_bytes_at (int first)
 {
-    //  Byte k of a lane is 8 bits of the stream, from bit out [k] on
-    uint8_t out [64];
+    uint8_t at [64];
     for (int i = 0; i < 32; i++) {
-        out [2 * i] = (uint8_t) (first + i);
-        out [2 * i + 1] = (uint8_t) (first + i + 8);
+        at [2 * i] = (uint8_t) (first + i);
+        at [2 * i + 1] = (uint8_t) (first + i + 8);
     }
-    return _mm512_loadu_si512 (out);
+    return _mm512_loadu_si512 (at);
 }
 
-//  With a modulus of 257 at least the error of the quotient is below one:
-//  half is for the 7 bits it does not see, half for the inverse. A small
-//  modulus is doubled until it is that, and subtracted in steps then.
+//  The lowest 16 bits of a state are enough for its remainder, which fits
+//  them, and the highest 16 bits for the quotient, or one less than that:
+//  with a modulus of 257 at least its error is below a half for the 7 bits
+//  it does not see and a half for the inverse. A small modulus is doubled
+//  until it is that, and then subtracted in steps.
 static void
 s_remainders (const uint64_t *stream, uint32_t count, uint32_t modulus,
     uint16_t *out)
@@ -111,16 +111,18 @@ s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
             0x08090a0b0c0d0e0f, 0x0001020304050607, 0x08090a0b0c0d0e0f,
             0x0001020304050607, 0x08090a0b0c0d0e0f, 0x0001020304050607);
     for (uint32_t c = 0; c < count; c += 8) {
+        unsigned left = count - c < 8 ? count - c : 8;
+        __mmask8 some = (__mmask8) (0xff >> (8 - left));
         __m512i matrix =
-            _mm512_shuffle_epi8 (_mm512_loadu_si512 (columns + c), backwards);
-        _mm512_storeu_si512 (cells + c * 8,
+            _mm512_shuffle_epi8 (_mm512_maskz_loadu_epi64 (some, columns + c),
+                backwards);
+        _mm512_mask_storeu_epi64 (cells + c * 8, some,
             _mm512_gf2p8affine_epi64_epi8 (unit, matrix, 0));
     }
 }
 
-//  The eight vectors hold 8 x 8 words. The word in place xyz of vector abc
-//  goes to place bcx of ... by one bit of the number to the left; see
-//  fec_zip.h.
+//  Eight words in each of eight vectors: as in fec_zip.h, interleaving turns
+//  the number of a word, of 6 bits, left by one. Three times turn over all.
 static inline void
 s_zip_words (__m512i v [8])
 {

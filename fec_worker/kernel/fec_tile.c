@@ -84,7 +84,6 @@ typedef struct {
     uint8_t *rows;     //  [quarter][group][tile]
     uint8_t *sums;     //  [quarter][column][tile]
     uint8_t *panel;    //  [column of panel][tile]
-    uint8_t *cells;    //  Of one group: [column][cell]
 } s_tile_t;
 
 static bool
@@ -124,7 +123,6 @@ s_layout (s_tile_t *self, const fuota_fec_job_t *job, uintptr_t at)
     self->rows = fuota_fec_piece (&at, quarters * self->rows_size);
     self->sums = fuota_fec_piece (&at, halves * halves * self->sums_size);
     self->panel = fuota_fec_piece (&at, (size_t) kernel->panel * kernel->tile);
-    self->cells = fuota_fec_piece (&at, (UINT8_MAX + 1u) * kernel->cell);
     return at - begin;
 }
 
@@ -161,16 +159,16 @@ s_turn_eight (fuota_fec_eight_t eight, uint32_t count, uint64_t *columns)
     }
 }
 
-//  Put packed columns of a group where they belong in a quarter.
+//  Pack columns of a group to where they belong in a quarter.
 static void
-s_place_cells (const s_tile_t *self, uint8_t *quarter, uint32_t group,
-    const uint8_t *cells)
+s_pack_columns (const s_tile_t *self, uint8_t *quarter, uint32_t group,
+    const uint64_t *columns)
 {
-    size_t cell = self->kernel->cell;
     for (uint32_t c = 0, width; c < self->columns; c += width) {
         width = s_panel_width (self, c);
         size_t to = (size_t) c * self->groups + (size_t) group * width;
-        memcpy (quarter + to * cell, cells + c * cell, width * cell);
+        self->kernel->pack (columns + c, width,
+            quarter + to * self->kernel->cell);
     }
 }
 
@@ -181,16 +179,12 @@ s_pack (const s_tile_t *self)
     uint64_t columns [UINT8_MAX + 33] = { 0 };
     uint32_t groups = self->groups * self->halves;
     for (uint32_t group = 0; group < groups; group++) {
-        uint32_t count = self->columns * self->halves;
         fuota_fec_eight (self->job, group, eight);
-        s_turn_eight (eight, count, columns);
-        self->kernel->pack (columns, count, self->cells);
-        uint32_t half = group / self->groups;
+        s_turn_eight (eight, self->columns * self->halves, columns);
+        uint32_t half = group / self->groups * self->halves;
         for (uint32_t k = 0; k < self->halves; k++)
-            s_place_cells (self,
-                self->data + (half * self->halves + k) * self->data_size,
-                group % self->groups,
-                self->cells + k * self->columns * self->kernel->cell);
+            s_pack_columns (self, self->data + (half + k) * self->data_size,
+                group % self->groups, columns + k * self->columns);
     }
     if (self->halves == 2)
         s_add_quarters (self, s_data_sums, self->data, self->data_size);
