@@ -80,6 +80,32 @@ s_population (const uint8_t *last, uint32_t words, uint8_t since)
     return population;
 }
 
+//  Two tables to a column: all sums of its first four bytes, and of its last
+//  four. Byte k is in the entries that have bit k; an index of 128 is none.
+static __m256i
+s_entries_with (int k)
+{
+    uint8_t from [32];
+    for (int i = 0; i < 32; i++)
+        from [i] = (uint8_t) (i >> k & 1 ? i / 16 * 4 + k : 128);
+    return _mm256_loadu_si256 ((const __m256i *) from);
+}
+
+static void
+s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
+{
+    __m256i with [4];
+    for (int k = 0; k < 4; k++)
+        with [k] = s_entries_with (k);
+    for (uint32_t c = 0; c < count; c++) {
+        __m256i bytes = _mm256_set1_epi64x ((long long) columns [c]);
+        __m256i table = _mm256_setzero_si256 ();
+        for (int k = 0; k < 4; k++)
+            table ^= _mm256_shuffle_epi8 (bytes, with [k]);
+        _mm256_storeu_si256 ((__m256i *) (cells + 32 * c), table);
+    }
+}
+
 static void
 s_turn (const uint64_t *bits, uint8_t *groups)
 {
@@ -181,7 +207,7 @@ const fuota_fec_kernel_t fuota_fec_avx2 = {
     .tile = S_TILE,
     .panel = S_PANEL,
     .cell = 32,
-    .pack = fuota_fec_tile_tables,
+    .pack = s_pack,
     .turn = s_turn,
     .add = s_add,
     .multiply = s_multiply,

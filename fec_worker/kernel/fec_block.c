@@ -17,6 +17,9 @@ static const fuota_fec_kernel_t *const s_kernels [] = {
 };
 #define S_KERNELS (sizeof s_kernels / sizeof *s_kernels)
 
+//  Packing the block costs as much as this many plain rows.
+#define S_FEW_ROWS 8
+
 //  Whoever finds none yet chooses, and all choose the same.
 static _Atomic (const fuota_fec_kernel_t *) s_chosen;
 
@@ -97,6 +100,16 @@ fuota_fec_block_scratch (const fuota_fec_block_t *block, uint32_t count)
     return job.kernel->size (&job) + 63;
 }
 
+//  A row at a time, by fec.h.
+static void
+s_few_rows (const fuota_fec_job_t *job)
+{
+    uint64_t bits [FUOTA_FEC_WORDS_MAX];
+    for (uint32_t n = job->first; n < job->first + job->count; n++)
+        fuota_fec_fragment (job->block, job->m + n, fuota_fec_place (job, n),
+            bits);
+}
+
 void
 fuota_fec_block_rows (const fuota_fec_block_t *block, uint32_t first,
     uint32_t count, uint8_t *out, void *scratch)
@@ -104,6 +117,8 @@ fuota_fec_block_rows (const fuota_fec_block_t *block, uint32_t first,
     fuota_fec_job_t job = s_job (block, first, count);
     job.out = out;
     uintptr_t at = ((uintptr_t) scratch + 63) / 64 * 64;
-    if (count)
+    if (count < S_FEW_ROWS)
+        s_few_rows (&job);
+    else
         job.kernel->rows (&job, (void *) at);
 }

@@ -8,9 +8,10 @@
 //  can run is chosen at first use. Nothing else is remembered between calls:
 //  any thread may call, each with its own scratch.
 //
-//  The work is a product, rows of bits times the block. What it costs before
-//  the first row is ready (packing the block, which may be 32 times the time
-//  of one row) is the same for one row as for all: ask for many.
+//  The work is a product, rows of bits times the block, which is packed for
+//  it first. That costs as much as some hundred rows, so ask for many; fewer
+//  than eight are done a row at a time. Nothing is kept from call to call,
+//  not even the rows of bits, which any block of the same M could use.
 
 #ifndef FUOTA_FEC_BLOCK_H
 #define FUOTA_FEC_BLOCK_H

@@ -114,11 +114,6 @@ void fuota_fec_product_rows (const fuota_fec_job_t *job, void *scratch);
 size_t fuota_fec_tile_size (const fuota_fec_job_t *job);
 void fuota_fec_tile_rows (const fuota_fec_job_t *job, void *scratch);
 
-//  Pack for kernels that look up 4 fragments at a time: 2 tables of 16
-//  bytes, for the first and the last four of a group. A cell is 32 bytes.
-void fuota_fec_tile_tables (const uint64_t *columns, uint32_t count,
-    uint8_t *cells);
-
 //  Copy source fragments 8 * group .. 8 * group + 7, or zeros where there
 //  are none. There is room for vectors to read past their ends.
 typedef uint8_t fuota_fec_eight_t [8][UINT8_MAX + 33];

@@ -80,6 +80,33 @@ s_population (const uint8_t *last, uint32_t words, uint8_t since)
     return population;
 }
 
+//  Two tables to a column: all sums of its first four bytes, and of its last
+//  four. Byte k is in the entries that have bit k; an index of 128 is none.
+static uint8x16_t
+s_entries_with (int k, int first)
+{
+    uint8_t from [16];
+    for (int i = 0; i < 16; i++)
+        from [i] = (uint8_t) (i >> k & 1 ? first + k : 128);
+    return vld1q_u8 (from);
+}
+
+static void
+s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
+{
+    uint8x16_t with [2][4];
+    for (int k = 0; k < 8; k++)
+        with [k / 4][k % 4] = s_entries_with (k % 4, k / 4 * 4);
+    for (uint32_t c = 0; c < count; c++)
+        for (int half = 0; half < 2; half++, cells += 16) {
+            uint8x16_t bytes = vreinterpretq_u8_u64 (vdupq_n_u64 (columns [c]));
+            uint8x16_t table = vdupq_n_u8 (0);
+            for (int k = 0; k < 4; k++)
+                table = veorq_u8 (table, vqtbl1q_u8 (bytes, with [half][k]));
+            vst1q_u8 (cells, table);
+        }
+}
+
 static void
 s_turn (const uint64_t *bits, uint8_t *groups)
 {
@@ -142,7 +169,7 @@ const fuota_fec_kernel_t fuota_fec_neon = {
     .tile = S_TILE,
     .panel = S_PANEL,
     .cell = 32,
-    .pack = fuota_fec_tile_tables,
+    .pack = s_pack,
     .turn = s_turn,
     .add = s_add,
     .multiply = s_multiply,

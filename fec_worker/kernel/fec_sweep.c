@@ -4,11 +4,12 @@
 
 #include "fec_worker/kernel/fec_sweep.h"
 
-#include "fec_worker/kernel/fec_cycle.h"
 #include <assert.h>
 #include <string.h>
+#include "fec_worker/kernel/fec_cycle.h"
 
 //  Epochs fit a byte, and a kernel may compare them as if they had a sign.
+//  Rows that overlap are 19 at most.
 #define S_EPOCHS 127
 
 //  Below this a row is some draws, the plain way is as good. From here on a

@@ -17,7 +17,7 @@
 
 #include "fec_worker/kernel/fec_kernel.h"
 
-#define FUOTA_FEC_SWEEP_AHEAD 1024
+#define FUOTA_FEC_SWEEP_AHEAD 2048
 
 typedef struct {
     uint32_t position;  //  On the cycle, or 0

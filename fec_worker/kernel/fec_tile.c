@@ -10,13 +10,13 @@
 //  fragments and columns are halved, and seven products of quarters do for
 //  eight. A batch is then two tiles, the upper and the lower half.
 //
-//  Four parts: the data, the rows, the result; tables for some kernels.
+//  Three parts: the data, the rows, the result.
 
 #include "fec_worker/kernel/fec_kernel.h"
 
+#include <string.h>
 #include "fec_worker/kernel/fec_sweep.h"
 #include "fec_worker/kernel/fec_zip.h"
-#include <string.h>
 
 //  Seven products pay from about here: sums of quarters have their price.
 #define S_HALVE_M 1500
@@ -347,30 +347,6 @@ s_write (const s_tile_t *self, uint32_t rows)
                                  self->sums_size,
                 rows - i < self->kernel->tile ? rows - i : self->kernel->tile,
                 self->n + i, k * self->columns);
-}
-
-//  Two tables to a column: all sums of its first four bytes, and of its last
-//  four. In eight entries the first three bytes are where their bit is set.
-static uint64_t
-s_three_bytes (uint64_t bytes)
-{
-    return (bytes & 0xff) * 0x0100010001000100 ^
-           (bytes >> 8 & 0xff) * 0x0101000001010000 ^
-           (bytes >> 16 & 0xff) * 0x0101010100000000;
-}
-
-void
-fuota_fec_tile_tables (const uint64_t *columns, uint32_t count, uint8_t *cells)
-{
-    for (uint32_t c = 0; c < count; c++)
-        for (int half = 0; half < 64; half += 32) {
-            uint64_t bytes = columns [c] >> half & 0xffffffff;
-            uint64_t low = s_three_bytes (bytes);
-            uint64_t high = low ^ (bytes >> 24) * 0x0101010101010101;
-            memcpy (cells, &low, sizeof low);
-            memcpy (cells + 8, &high, sizeof high);
-            cells += 16;
-        }
 }
 
 size_t
