@@ -7,3 +7,9 @@ fuota_test (unit pool LIBS pool_core)
 fuota_test (unit demand LIBS demand)
 fuota_test (world world_pool LIBS pool_core fec_job fec_source
     PkgConfig::CRYPTO TIMEOUT 300)
+
+#  Real processes; the garbage is sent by Debian's own Python
+add_test (NAME system/pool COMMAND ${FUOTA_DEBIAN_PYTHON} -B
+    ${CMAKE_CURRENT_SOURCE_DIR}/system/test_pool.py)
+set_tests_properties (system/pool PROPERTIES LABELS system TIMEOUT 300
+    ENVIRONMENT FUOTA_BUILD=${CMAKE_BINARY_DIR})
