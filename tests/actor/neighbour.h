@@ -50,6 +50,17 @@ neighbour_freed (const char *endpoint)
     neighbour_destroy (&sock, endpoint);
 }
 
+//  The actor has ended by itself. Its last signal is left to who destroys it.
+static inline bool
+neighbour_ended (zactor_t *actor)
+{
+    zpoller_t *poller = zpoller_new (actor, NULL);
+    assert (poller);
+    bool ended = zpoller_wait (poller, NEIGHBOUR_PATIENCE) == actor;
+    zpoller_destroy (&poller);
+    return ended;
+}
+
 //  Nothing has come.
 static inline bool
 neighbour_quiet (zsock_t *self)
