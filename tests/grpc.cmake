@@ -9,4 +9,10 @@ if (FUOTA_GRPC)
     fuota_test (unit grpc_reply LIBS grpc_core)
     fuota_test (unit grpc_server LIBS grpc_core grpc_server)
     fuota_fuzz (grpc LIBS grpc_core)
+
+    #  The same in a thread, with sockets
+    fuota_library (grpc_loopback grpc_loopback.c)
+    target_link_libraries (grpc_loopback PUBLIC grpc_server PkgConfig::SSL
+        PkgConfig::CRYPTO)
+    fuota_test (actor grpc_link LIBS grpc_link grpc_loopback TIMEOUT 60)
 endif ()

@@ -52,6 +52,7 @@ typedef struct {
 
 typedef struct {
     uint64_t calls, answers [FUOTA_GRPC_UNAUTHENTICATED + 1];
+    uint64_t replies;  //  Answers that were the peer's own words
     uint64_t pings, goaways;
     size_t waiting, flying;  //  Now
 } fuota_grpc_stats_t;

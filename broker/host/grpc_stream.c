@@ -205,9 +205,11 @@ s_on_frame (nghttp2_session *session, const nghttp2_frame *frame, void *arg)
     fuota_grpc_call_t *call =
         ends ? nghttp2_session_get_stream_user_data (session, head->stream_id)
              : NULL;
-    if (call)
-        fuota_grpc_finish (self, call, fuota_grpc_reply_end (&call->reply),
-            false, fuota_grpc_cut (call));
+    if (!call)
+        return 0;
+    self->stats.replies++;
+    fuota_grpc_finish (self, call, fuota_grpc_reply_end (&call->reply), false,
+        fuota_grpc_cut (call));
     return 0;
 }
 
