@@ -15,4 +15,14 @@ if (FUOTA_GRPC)
     target_link_libraries (grpc_loopback PUBLIC grpc_server PkgConfig::SSL
         PkgConfig::CRYPTO)
     fuota_test (actor grpc_link LIBS grpc_link grpc_loopback TIMEOUT 60)
+
+    #  The reference is left out where libcurl's headers are missing
+    fuota_bench (grpc LIBS grpc_link grpc_loopback)
+    pkg_check_modules (CURL IMPORTED_TARGET libcurl>=7.88)
+    if (CURL_FOUND)
+        target_link_libraries (bench_grpc PRIVATE PkgConfig::CURL)
+        target_compile_definitions (bench_grpc PRIVATE FUOTA_CURL=1)
+    else ()
+        target_compile_definitions (bench_grpc PRIVATE FUOTA_CURL=0)
+    endif ()
 endif ()

@@ -177,8 +177,14 @@ grpc_server_new (int32_t max_streams, int32_t window, grpc_server_fn *take,
         s_on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback (callbacks,
         s_on_close);
-    int rc = nghttp2_session_server_new (&self->session, callbacks, self);
+    //  libcurl, in the bench, resets more streams than a server lets pass
+    nghttp2_option *option;
+    int rc = nghttp2_option_new (&option);
     assert (rc == 0);
+    nghttp2_option_set_stream_reset_rate_limit (option, 1u << 30, 1u << 30);
+    rc = nghttp2_session_server_new2 (&self->session, callbacks, self, option);
+    assert (rc == 0);
+    nghttp2_option_del (option);
     nghttp2_session_callbacks_del (callbacks);
     nghttp2_settings_entry entries [2];
     size_t count = 0;
