@@ -321,6 +321,8 @@ test_grpc__starved_of_window (void **state)
     s_call (world, 1, 100);
     s_pump (world);
     assert_int_equal (world->count, 0);
+    //  Or an actor would turn without end, waiting to write
+    assert_false (fuota_grpc_wants_output (world->client));
     world->now = 100;
     fuota_grpc_tick (world->client, world->now);
     fuota_grpc_answer_t answer = s_answer (world);
