@@ -1,0 +1,21 @@
+#  SPDX-License-Identifier: MIT
+#  ChirpStack as a host: its core, which knows no connection, and its shell.
+fuota_library (chirpstack host/chirpstack.c host/chirpstack_step.c
+    host/chirpstack_call.c host/chirpstack_tags.c host/chirpstack_event.c
+    host/chirpstack_json.c host/chirpstack_text.c host/chirpstack_book.c
+    host/chirpstack_air.c)
+target_link_libraries (chirpstack PUBLIC schema package
+    PRIVATE PkgConfig::JANSSON)
+
+pkg_check_modules (MOSQUITTO IMPORTED_TARGET libmosquitto)
+option (FUOTA_MQTT "MQTT to ChirpStack (needs libmosquitto)"
+    ${MOSQUITTO_FOUND})
+if (FUOTA_MQTT AND NOT MOSQUITTO_FOUND)
+    message (FATAL_ERROR "FUOTA_MQTT needs libmosquitto-dev")
+endif ()
+if (FUOTA_MQTT AND FUOTA_GRPC)
+    fuota_library (chirpstack_actor host/mqtt_link.c host/chirpstack_actor.c)
+    target_link_libraries (chirpstack_actor PUBLIC chirpstack grpc_link
+        broker_actors PkgConfig::CZMQ PkgConfig::ZMQ
+        PRIVATE PkgConfig::MOSQUITTO)
+endif ()

@@ -1,0 +1,481 @@
+//  SPDX-License-Identifier: MIT
+//
+//  Parts: outcomes; jobs; what is heard; calls and publications; time.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "broker/host/chirpstack_event.h"
+#include "broker/host/chirpstack_private.h"
+#include "broker/host/chirpstack_text.h"
+#include "workers/package/mckey.h"
+
+#define PATIENCE 20000  //  For the broker's word on a publication
+#define SWEEP 60000
+#define LINGER 120000  //  Txack of an item, after it has expired
+
+void
+fuota_chirpstack_defaults (fuota_chirpstack_config_t *config)
+{
+    *config = (fuota_chirpstack_config_t){ .unicast_mqtt = true };
+    strcpy (config->event_topic,
+        "application/{{application_id}}/device/{{dev_eui}}/event/{{event}}");
+    strcpy (config->command_topic,
+        "application/{{application_id}}/device/{{dev_eui}}/command/"
+        "{{command}}");
+}
+
+fuota_chirpstack_t *
+fuota_chirpstack_new (const fuota_chirpstack_config_t *config)
+{
+    fuota_chirpstack_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->config = *config;
+    self->json = config->encoding != FUOTA_CHIRPSTACK_PROTOBUF;
+    return self;
+}
+
+void
+fuota_chirpstack_destroy (fuota_chirpstack_t **self_p)
+{
+    fuota_chirpstack_t *self = *self_p;
+    if (!self)
+        return;
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++)
+        free (self->jobs [i].update);
+    fuota_chirpstack_book_release (&self->book);
+    fuota_mckey_wipe (self, sizeof *self);
+    free (self);
+    *self_p = NULL;
+}
+
+bool
+fuota_chirpstack_subscription (const fuota_chirpstack_t *self, unsigned i,
+    char *filter, size_t size)
+{
+    static const char *const tails [] = { "command/down", "event/ack" };
+    if (i == 0)
+        return fuota_chirpstack_filter (self->config.event_topic, filter, size);
+    if (i > 2 || !self->config.gateway_prefix [0])
+        return false;
+    int used = snprintf (filter, size, "%s/gateway/+/%s",
+        self->config.gateway_prefix, tails [i - 1]);
+    return used > 0 && (size_t) used < size;
+}
+
+//  ---------------------------------------------------------------------
+//  Outcomes
+
+static fuota_outcome_t *
+s_outcome (fuota_chirpstack_t *self)
+{
+    //  The shell takes them each turn, and a turn makes fewer. Should it not,
+    //  the oldest is lost, and its row is asked for again
+    if (self->outcome_count == FUOTA_CHIRPSTACK_OUTCOMES) {
+        self->outcome_first++;
+        self->outcome_count--;
+    }
+    return &self->outcomes [(self->outcome_first + self->outcome_count++) %
+                            FUOTA_CHIRPSTACK_OUTCOMES];
+}
+
+fuota_outcome_t *
+fuota_chirpstack_say (fuota_chirpstack_t *self, const fuota_downlink_t *want,
+    OutcomeKind kind, int64_t now)
+{
+    fuota_outcome_t *outcome = s_outcome (self);
+    *outcome = (fuota_outcome_t){ .kind = kind,
+        .row = want->row,
+        .dev_eui = want->dev_eui,
+        .owner = want->owner,
+        .f_cnt = want->f_cnt,
+        .at = now };
+    memcpy (outcome->deployment, want->deployment, sizeof outcome->deployment);
+    return outcome;
+}
+
+bool
+fuota_chirpstack_outcome (fuota_chirpstack_t *self, fuota_outcome_t *outcome)
+{
+    if (!self->outcome_count)
+        return false;
+    fuota_outcome_t *first =
+        &self->outcomes [self->outcome_first++ % FUOTA_CHIRPSTACK_OUTCOMES];
+    self->outcome_count--;
+    *outcome = *first;
+    fuota_mckey_wipe (first, sizeof *first);
+    return true;
+}
+
+//  ---------------------------------------------------------------------
+//  Jobs
+
+static fuota_chirpstack_job_t *
+s_job (fuota_chirpstack_t *self, uint64_t row, uint32_t owner)
+{
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++)
+        if (self->jobs [i].used && self->jobs [i].want.row == row &&
+            self->jobs [i].want.owner == owner)
+            return &self->jobs [i];
+    return NULL;
+}
+
+static fuota_chirpstack_job_t *
+s_free_job (fuota_chirpstack_t *self)
+{
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++)
+        if (!self->jobs [i].used)
+            return &self->jobs [i];
+    return NULL;
+}
+
+void
+fuota_chirpstack_take (fuota_chirpstack_t *self,
+    const fuota_downlink_t *downlink, int64_t now)
+{
+    fuota_chirpstack_job_t *job = s_job (self, downlink->row, downlink->owner);
+    if (job) {
+        if (job->want.kind == downlink->kind)
+            return;  //  It is being worked on
+        job->want = *downlink;
+        job->changed = job->flying;
+        if (!job->flying)
+            fuota_chirpstack_begin (self, job, now);
+        return;
+    }
+    job = s_free_job (self);
+    if (!job || (unsigned) downlink->kind > FUOTA_TAGS) {
+        fuota_chirpstack_say (self, downlink, job ? FUOTA_NEVER : FUOTA_RETRY,
+            now);
+        return;
+    }
+    *job = (fuota_chirpstack_job_t){ .used = true,
+        .serial = ++self->serial,
+        .want = *downlink };
+    self->stats.jobs++;
+    fuota_chirpstack_begin (self, job, now);
+}
+
+void
+fuota_chirpstack_free (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job)
+{
+    free (job->update);
+    fuota_mckey_wipe (job, sizeof *job);
+    self->stats.jobs--;
+}
+
+void
+fuota_chirpstack_finish (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
+    OutcomeKind kind, const char *words, int64_t now)
+{
+    fuota_outcome_t *outcome =
+        fuota_chirpstack_say (self, &job->want, kind, now);
+    snprintf (outcome->words, sizeof outcome->words, "%.*s",
+        (int) sizeof outcome->words - 1, words);
+    if (job->want.kind == FUOTA_FRAGMENT && kind != FUOTA_TAKEN)
+        fuota_chirpstack_air_forget (&self->air, job->want.row,
+            job->want.owner);
+    fuota_chirpstack_free (self, job);
+}
+
+void
+fuota_chirpstack_queued (fuota_chirpstack_t *self, const fuota_downlink_t *want,
+    const char *item, int64_t now)
+{
+    OutcomeKind fate;
+    int64_t until = want->expires_at > now ? want->expires_at : now;
+    fuota_chirpstack_wait_t wait = { .row = want->row,
+        .dev_eui = want->dev_eui,
+        .owner = want->owner,
+        .until = until + LINGER };
+    memcpy (wait.deployment, want->deployment, sizeof wait.deployment);
+    if (!fuota_chirpstack_unuuid (item, wait.item))
+        return;  //  Its fate cannot be known; the outbox gives it up in time
+    if (fuota_chirpstack_book_wait (&self->book, &wait, &fate))
+        fuota_chirpstack_say (self, want, fate, now);
+}
+
+//  ---------------------------------------------------------------------
+//  What is heard
+
+static void
+s_fate (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said,
+    int64_t now)
+{
+    fuota_chirpstack_wait_t wait;
+    if (!fuota_chirpstack_book_fate (&self->book, said->item, said->fate,
+            &wait))
+        return;
+    fuota_downlink_t want = { .row = wait.row,
+        .dev_eui = wait.dev_eui,
+        .owner = wait.owner };
+    memcpy (want.deployment, wait.deployment, sizeof want.deployment);
+    fuota_outcome_t *outcome =
+        fuota_chirpstack_say (self, &want, said->fate, now);
+    snprintf (outcome->words, sizeof outcome->words, "%s", said->words);
+}
+
+static void
+s_event (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said)
+{
+    if (fuota_chirpstack_book_heard (&self->book, said->dedup)) {
+        self->stats.repeated++;
+        return;
+    }
+    fuota_chirpstack_book_place (&self->book, said->event.dev_eui,
+        said->event.application);
+    if (self->event_count == FUOTA_CHIRPSTACK_EVENTS) {
+        self->event_first++;
+        self->event_count--;
+    }
+    self->events [(self->event_first + self->event_count++) %
+                  FUOTA_CHIRPSTACK_EVENTS] = said->event;
+}
+
+//  ".../gateway/ID/command/down" or ".../event/ack".
+static bool
+s_ends (const char *topic, const char *tail)
+{
+    size_t size = strlen (topic), end = strlen (tail);
+    return size >= end && strcmp (topic + size - end, tail) == 0;
+}
+
+static int
+s_gateway (fuota_chirpstack_t *self, const char *topic, fuota_slice_t body,
+    int64_t now)
+{
+    fuota_outcome_t outcome;
+    int rc = FUOTA_EFORMAT;
+    if (body.size > FUOTA_CHIRPSTACK_BODY)
+        return rc;
+    if (s_ends (topic, "/command/down"))
+        rc = fuota_chirpstack_air_down (&self->air, body);
+    else if (s_ends (topic, "/event/ack"))
+        rc = fuota_chirpstack_air_ack (&self->air, body);
+    while (fuota_chirpstack_air_outcome (&self->air, now, &outcome))
+        *s_outcome (self) = outcome;
+    return rc;
+}
+
+void
+fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
+    fuota_slice_t body, int64_t now)
+{
+    fuota_chirpstack_topic_t where;
+    fuota_chirpstack_said_t said;
+    int rc;
+    self->stats.events++;
+    if (fuota_chirpstack_match (self->config.event_topic, topic, &where)) {
+        rc = fuota_chirpstack_event (where.word, body, now,
+            self->config.leap_extra, &said);
+        if (!rc && self->config.encoding == FUOTA_CHIRPSTACK_AUTO)
+            self->json = said.json;
+        if (!rc && said.kind == FUOTA_CHIRPSTACK_SAID)
+            s_event (self, &said);
+        else if (!rc && said.kind == FUOTA_CHIRPSTACK_FATE)
+            s_fate (self, &said, now);
+    }
+    else
+        rc = s_gateway (self, topic, body, now);
+    self->stats.malformed += rc != 0;
+}
+
+bool
+fuota_chirpstack_event_out (fuota_chirpstack_t *self, fuota_event_t *event)
+{
+    if (!self->event_count)
+        return false;
+    *event = self->events [self->event_first++ % FUOTA_CHIRPSTACK_EVENTS];
+    self->event_count--;
+    return true;
+}
+
+//  ---------------------------------------------------------------------
+//  Calls and publications
+
+//  The next job with something to ask or, if publish, to publish.
+static fuota_chirpstack_job_t *
+s_ready (fuota_chirpstack_t *self, bool publish, int64_t now)
+{
+    if (!self->stats.jobs)
+        return NULL;
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++) {
+        unsigned at = (self->job_at + i) % FUOTA_CHIRPSTACK_JOBS;
+        fuota_chirpstack_job_t *job = &self->jobs [at];
+        if (job->used && !job->flying && job->wake_at <= now &&
+            (job->step == FUOTA_PUBLISH) == publish) {
+            self->job_at = at + 1;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t
+s_tag (const fuota_chirpstack_t *self, const fuota_chirpstack_job_t *job)
+{
+    return (uint64_t) job->serial << 16 | (uint64_t) (job - self->jobs);
+}
+
+static fuota_chirpstack_job_t *
+s_tagged (fuota_chirpstack_t *self, uint64_t tag)
+{
+    uint64_t at = tag & 0xffff;
+    if (at >= FUOTA_CHIRPSTACK_JOBS)
+        return NULL;
+    fuota_chirpstack_job_t *job = &self->jobs [at];
+    return job->used && job->flying && job->serial == tag >> 16 ? job : NULL;
+}
+
+bool
+fuota_chirpstack_call (fuota_chirpstack_t *self, int64_t now,
+    fuota_chirpstack_call_t *call)
+{
+    fuota_mckey_wipe (self->request, sizeof self->request);
+    for (;;) {
+        fuota_chirpstack_job_t *job = s_ready (self, false, now);
+        if (!job)
+            return false;
+        fuota_chirpstack_request (self, job, call);
+        if (!call->message.data) {
+            fuota_chirpstack_finish (self, job, FUOTA_NEVER,
+                "request cannot be written", now);
+            continue;
+        }
+        job->flying = true;
+        job->serial = ++self->serial;
+        call->tag = s_tag (self, job);
+        self->stats.calls++;
+        return true;
+    }
+}
+
+void
+fuota_chirpstack_answer (fuota_chirpstack_t *self, uint64_t tag, int status,
+    bool unprocessed, const char *text, fuota_slice_t message, int64_t now)
+{
+    fuota_chirpstack_job_t *job = s_tagged (self, tag);
+    if (!job)
+        return;
+    fuota_chirpstack_answer_t answer =
+        fuota_chirpstack_classify (status, unprocessed, text);
+    self->stats.failed += answer != FUOTA_ANSWER_GOOD;
+    self->stats.lost += answer == FUOTA_ANSWER_LOST;
+    job->flying = false;
+    job->wake_at = now;
+    if (job->changed) {
+        job->changed = false;
+        fuota_chirpstack_begin (self, job, now);
+    }
+    else
+        fuota_chirpstack_step (self, job, answer, text, message, now);
+}
+
+//  The UUID of a row: version 8, so nobody else's. A repeat has the same.
+static void
+s_item (const fuota_chirpstack_t *self, const fuota_downlink_t *want,
+    char item [37])
+{
+    uint8_t bytes [16];
+    fuota_writer_t writer = fuota_writer (bytes, sizeof bytes);
+    fuota_writer_be (&writer, want->row >> 16, 6);
+    fuota_writer_u8 (&writer, 0x80 | (want->owner & 15));
+    fuota_writer_u8 (&writer, 'f');
+    fuota_writer_u8 (&writer, 0x80 | ('u' & 0x3f));
+    fuota_writer_u8 (&writer, 'o');
+    fuota_writer_be (&writer, want->row & 0xffff, 2);
+    fuota_writer_be (&writer, self->config.instance, 4);
+    fuota_chirpstack_uuid (bytes, item);
+}
+
+bool
+fuota_chirpstack_publish (fuota_chirpstack_t *self, int64_t now,
+    fuota_chirpstack_publication_t *publication)
+{
+    fuota_chirpstack_job_t *job = s_ready (self, true, now);
+    if (!job)
+        return false;
+    const fuota_downlink_t *want = &job->want;
+    fuota_chirpstack_topic_t topic = { .word = "down" };
+    const char *application =
+        fuota_chirpstack_book_where (&self->book, want->dev_eui);
+    snprintf (topic.application, sizeof topic.application, "%s",
+        application ? application : want->application);
+    fuota_chirpstack_eui (want->dev_eui, topic.dev_eui);
+    s_item (self, want, job->item);
+    size_t size = fuota_chirpstack_command (want, job->item, self->json,
+        self->request, sizeof self->request);
+    if (!size || !fuota_chirpstack_fill (self->config.command_topic, &topic,
+                     self->topic, sizeof self->topic)) {
+        fuota_chirpstack_finish (self, job, FUOTA_NEVER,
+            "command cannot be written", now);
+        return fuota_chirpstack_publish (self, now, publication);
+    }
+    //  Its txack may overtake the broker's word
+    fuota_chirpstack_queued (self, want, job->item, now);
+    job->flying = true;
+    job->serial = ++self->serial;
+    job->wake_at = now + PATIENCE;
+    publication->tag = s_tag (self, job);
+    publication->topic = self->topic;
+    publication->body = fuota_slice (self->request, size);
+    return true;
+}
+
+void
+fuota_chirpstack_published (fuota_chirpstack_t *self, uint64_t tag, bool done,
+    int64_t now)
+{
+    fuota_chirpstack_job_t *job = s_tagged (self, tag);
+    if (!job || job->step != FUOTA_PUBLISH)
+        return;
+    fuota_chirpstack_finish (self, job, done ? FUOTA_TAKEN : FUOTA_RETRY,
+        done ? "" : "MQTT broker away", now);
+}
+
+//  ---------------------------------------------------------------------
+//  Time
+
+void
+fuota_chirpstack_tick (fuota_chirpstack_t *self, int64_t now)
+{
+    fuota_outcome_t outcome;
+    for (unsigned i = 0; self->stats.jobs && i < FUOTA_CHIRPSTACK_JOBS; i++) {
+        fuota_chirpstack_job_t *job = &self->jobs [i];
+        if (job->used && job->flying && job->step == FUOTA_PUBLISH &&
+            job->wake_at <= now)
+            fuota_chirpstack_finish (self, job, FUOTA_RETRY,
+                "no word of the MQTT broker", now);
+    }
+    while (fuota_chirpstack_air_outcome (&self->air, now, &outcome))
+        *s_outcome (self) = outcome;
+    if (now >= self->sweep_at) {
+        fuota_chirpstack_book_sweep (&self->book, now);
+        self->sweep_at = now + SWEEP;
+    }
+}
+
+int64_t
+fuota_chirpstack_due (const fuota_chirpstack_t *self)
+{
+    int64_t due = fuota_chirpstack_air_due (&self->air);
+    if (self->book.wait_count && self->sweep_at < due)
+        due = self->sweep_at;
+    for (unsigned i = 0; self->stats.jobs && i < FUOTA_CHIRPSTACK_JOBS; i++) {
+        const fuota_chirpstack_job_t *job = &self->jobs [i];
+        if (job->used && (!job->flying || job->step == FUOTA_PUBLISH) &&
+            job->wake_at < due)
+            due = job->wake_at;
+    }
+    return due;
+}
+
+void
+fuota_chirpstack_stats (const fuota_chirpstack_t *self,
+    fuota_chirpstack_stats_t *stats)
+{
+    *stats = self->stats;
+    stats->waiting = self->book.wait_count;
+    stats->frames = self->air.frame_count;
+    stats->acks = self->air.ack_count;
+}

@@ -1,0 +1,236 @@
+//  SPDX-License-Identifier: MIT
+
+#include "broker/clock.h"
+#include "broker/host/chirpstack_actor.h"
+#include "workers/package/mckey.h"
+
+#define TURN 256
+#define DEADLINE 10000  //  Of a call, real milliseconds
+#define WARN 60000      //  Between two lines about one cause
+
+typedef struct {
+    fuota_chirpstack_args_t args;
+    zsock_t *pipe;
+    int api_fd, mqtt_fd;
+    uint64_t malformed;
+    uint64_t told_token, told_malformed;  //  Of the core's counts
+    int64_t warn_at;
+    bool terminated;
+} self_t;
+
+//  Events wait when the engine is busy: pressure reaches the network here.
+static void
+s_speak (self_t *self)
+{
+    fuota_event_t event;
+    fuota_outcome_t outcome;
+    uint8_t bytes [FUOTA_RECORD_MAX];
+    while (fuota_chirpstack_outcome (self->args.core, &outcome)) {
+        size_t size =
+            fuota_record_encode (Outcome_fields, &outcome, bytes, sizeof bytes);
+        zsock_send (self->args.outcomes, "sb", "O", bytes, size);
+    }
+    fuota_mckey_wipe (&outcome, sizeof outcome);
+    fuota_mckey_wipe (bytes, sizeof bytes);
+    while (fuota_chirpstack_event_out (self->args.core, &event)) {
+        size_t size =
+            fuota_record_encode (Event_fields, &event, bytes, sizeof bytes);
+        zsock_send (self->args.events, "b", bytes, size);
+    }
+}
+
+void
+fuota_chirpstack_actor_heard (void *arg, const char *topic, fuota_slice_t body)
+{
+    self_t *self = arg;
+    fuota_chirpstack_heard (self->args.core, topic, body, fuota_clock_now ());
+    s_speak (self);
+}
+
+void
+fuota_chirpstack_actor_published (void *arg, uint64_t tag)
+{
+    self_t *self = arg;
+    fuota_chirpstack_published (self->args.core, tag, true, fuota_clock_now ());
+}
+
+static void
+s_downlink (self_t *self)
+{
+    fuota_downlink_t downlink;
+    zframe_t *body = zframe_recv (self->args.inbox);
+    if (!body)
+        return;
+    if (fuota_record_decode (Downlink_fields, &downlink,
+            fuota_slice (zframe_data (body), zframe_size (body))))
+        self->malformed++;
+    else
+        fuota_chirpstack_take (self->args.core, &downlink, fuota_clock_now ());
+    //  GROUP_CREATE holds the group's keys
+    fuota_mckey_wipe (&downlink, sizeof downlink);
+    fuota_mckey_wipe (zframe_data (body), zframe_size (body));
+    zframe_destroy (&body);
+}
+
+static void
+s_publish (self_t *self)
+{
+    fuota_chirpstack_publication_t publication;
+    while (fuota_chirpstack_publish (self->args.core, fuota_clock_now (),
+        &publication))
+        if (fuota_mqtt_link_publish (self->args.mqtt, publication.tag,
+                publication.topic, publication.body))
+            fuota_chirpstack_published (self->args.core, publication.tag, false,
+                fuota_clock_now ());
+}
+
+static void
+s_call (self_t *self)
+{
+    static const char full [] = "too many calls";
+    fuota_chirpstack_call_t call;
+    while (fuota_chirpstack_call (self->args.core, fuota_clock_now (), &call))
+        if (fuota_grpc_link_call (self->args.api, call.tag, call.path,
+                call.message, zclock_mono () + DEADLINE))
+            fuota_chirpstack_answer (self->args.core, call.tag,
+                FUOTA_GRPC_UNAVAILABLE, true, full, fuota_slice (NULL, 0),
+                fuota_clock_now ());
+}
+
+//  Calls out, answers in, until there is nothing more of either.
+static void
+s_api (self_t *self)
+{
+    fuota_grpc_answer_t answer;
+    bool some = true;
+    while (some) {
+        s_call (self);
+        fuota_grpc_link_tick (self->args.api, zclock_mono ());
+        some = false;
+        while (fuota_grpc_link_answer (self->args.api, &answer)) {
+            fuota_chirpstack_answer (self->args.core, answer.tag,
+                (int) answer.status, answer.unprocessed, answer.text,
+                answer.message, fuota_clock_now ());
+            some = true;
+        }
+        s_speak (self);
+    }
+}
+
+static void
+s_warn (self_t *self)
+{
+    fuota_chirpstack_stats_t stats;
+    fuota_chirpstack_stats (self->args.core, &stats);
+    if (zclock_mono () < self->warn_at)
+        return;
+    if (stats.refused_token > self->told_token)
+        zsys_error ("chirpstack: the API gives no access: token revoked, or "
+                    "of another tenant, or read-only? calls=%llu",
+            (unsigned long long) (stats.refused_token - self->told_token));
+    if (stats.malformed > self->told_malformed)
+        zsys_warning ("chirpstack: not understood, dropped: messages=%llu",
+            (unsigned long long) (stats.malformed - self->told_malformed));
+    if (stats.refused_token + stats.malformed >
+        self->told_token + self->told_malformed)
+        self->warn_at = zclock_mono () + WARN;
+    self->told_token = stats.refused_token;
+    self->told_malformed = stats.malformed;
+}
+
+static void
+s_turn (self_t *self)
+{
+    for (unsigned n = 0;
+         n < TURN && zsock_events (self->args.inbox) & ZMQ_POLLIN; n++)
+        s_downlink (self);
+    fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
+    fuota_chirpstack_tick (self->args.core, fuota_clock_now ());
+    s_api (self);
+    s_publish (self);
+    fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
+    s_speak (self);
+    s_warn (self);
+}
+
+static int
+s_wait (const self_t *self)
+{
+    int64_t now = zclock_mono ();
+    int64_t due = fuota_grpc_link_due (self->args.api);
+    int64_t mqtt = fuota_mqtt_link_due (self->args.mqtt);
+    if (mqtt < due)
+        due = mqtt;
+    int limit = due <= now ? 0 : due - now < 60000 ? (int) (due - now) : 60000;
+    return fuota_clock_wait (fuota_chirpstack_due (self->args.core), limit);
+}
+
+static void
+s_handle_pipe (self_t *self)
+{
+    char *command = zstr_recv (self->pipe);
+    if (!command)
+        return;
+    if (streq (command, "STATS")) {
+        fuota_chirpstack_stats_t stats;
+        fuota_chirpstack_stats (self->args.core, &stats);
+        zsock_send (self->pipe, "sb", "STATS", &stats, sizeof stats);
+    }
+    else if (streq (command, "$TERM"))
+        self->terminated = true;
+    else
+        assert (false);
+    zstr_free (&command);
+}
+
+void
+fuota_chirpstack_args_release (fuota_chirpstack_args_t *args)
+{
+    fuota_mqtt_link_destroy (&args->mqtt);
+    fuota_grpc_link_destroy (&args->api);
+    zsock_destroy (&args->inbox);
+    zsock_destroy (&args->events);
+    zsock_destroy (&args->outcomes);
+    fuota_chirpstack_destroy (&args->core);
+}
+
+void
+fuota_chirpstack_actor (zsock_t *pipe, void *args)
+{
+    self_t self = { .args = *(fuota_chirpstack_args_t *) args, .pipe = pipe };
+    self.api_fd = fuota_grpc_link_fd (self.args.api);
+    self.mqtt_fd = fuota_mqtt_link_fd (self.args.mqtt);
+    fuota_mqtt_link_bind (self.args.mqtt, &self);
+    char filter [256];
+    for (unsigned i = 0; fuota_chirpstack_subscription (self.args.core, i,
+             filter, sizeof filter);
+         i++)
+        fuota_mqtt_link_subscribe (self.args.mqtt, filter);
+    zpoller_t *poller =
+        zpoller_new (pipe, self.args.inbox, &self.api_fd, &self.mqtt_fd, NULL);
+    assert (poller);
+    zsock_signal (pipe, 0);
+    while (!self.terminated) {
+        void *which = zpoller_wait (poller, s_wait (&self));
+        if (which == pipe)
+            s_handle_pipe (&self);
+        else if (!which && zpoller_terminated (poller))
+            break;
+        s_turn (&self);
+    }
+    zpoller_destroy (&poller);
+    fuota_chirpstack_args_release (&self.args);
+}
+
+bool
+fuota_chirpstack_actor_stats (zactor_t *actor, fuota_chirpstack_stats_t *stats)
+{
+    zstr_send (actor, "STATS");
+    zmsg_t *msg = zmsg_recv (actor);
+    zframe_t *body = msg ? zmsg_last (msg) : NULL;
+    bool there = body && zframe_size (body) == sizeof *stats;
+    if (there)
+        memcpy (stats, zframe_data (body), sizeof *stats);
+    zmsg_destroy (&msg);
+    return there;
+}

@@ -1,0 +1,117 @@
+//  SPDX-License-Identifier: MIT
+//
+//  chirpstack_private - a job and its steps, for chirpstack.c (jobs, doors)
+//  and chirpstack_step.c (what each call asks and what its answer means).
+
+#ifndef FUOTA_CHIRPSTACK_PRIVATE_H
+#define FUOTA_CHIRPSTACK_PRIVATE_H
+
+#include "broker/host/chirpstack.h"
+#include "broker/host/chirpstack_air.h"
+#include "broker/host/chirpstack_book.h"
+#include "broker/host/chirpstack_call.h"
+
+#define FUOTA_CHIRPSTACK_JOBS 512  //  More than the outbox hands over
+#define FUOTA_CHIRPSTACK_OUTCOMES 2048
+#define FUOTA_CHIRPSTACK_EVENTS 256
+#define FUOTA_CHIRPSTACK_PROFILES 32
+#define FUOTA_CHIRPSTACK_REQUEST 1024  //  Largest but that of TAGS
+
+typedef enum {
+    FUOTA_CALL_FIND,  //  GROUP_CREATE: a group of that name?
+    FUOTA_CALL_CREATE,
+    FUOTA_CALL_GATEWAY,  //  Each of them
+    FUOTA_CALL_DELETE,
+    FUOTA_CALL_FLUSH,
+    FUOTA_CALL_COUNTER,
+    FUOTA_CALL_GROUP,  //  FRAGMENT: its address, to know its frames
+    FUOTA_CALL_SIZE,   //  How many gateways it has
+    FUOTA_CALL_ENQUEUE,
+    FUOTA_CALL_CHECK,    //  Was it taken?
+    FUOTA_CALL_DEVICE,   //  Application and profile of a device
+    FUOTA_CALL_PROFILE,  //  KEYS: which LoRaWAN
+    FUOTA_CALL_KEYS,
+    FUOTA_CALL_PUT,     //  UNICAST by Enqueue
+    FUOTA_CALL_LOOK,    //  Was it put there?
+    FUOTA_CALL_TAGS,    //  Read them
+    FUOTA_CALL_UPDATE,  //  and write them
+    FUOTA_CALL_PROBE,   //  Is it the token, or is there no such thing?
+    FUOTA_CALLS,
+    FUOTA_PUBLISH  //  UNICAST by command/down: no call
+} fuota_chirpstack_step_t;
+
+typedef struct {
+    bool used;
+    bool flying;   //  Asked, and not answered yet
+    bool changed;  //  Something else is wanted once it is answered
+    uint32_t serial;
+    fuota_chirpstack_step_t step, before;  //  Before: PROBE
+    int64_t wake_at;                       //  Not flying: ask then
+    int64_t give_up;                       //  LOOK
+    fuota_downlink_t want;
+    char id [41];  //  Of the group created
+    char profile [41];
+    char item [37];
+    bool lorawan_1_1;
+    uint32_t gateway;
+    uint8_t *update;  //  UPDATE: its message
+    size_t update_size;
+} fuota_chirpstack_job_t;
+
+typedef struct {
+    char id [41];
+    bool lorawan_1_1;
+    int64_t until;
+} fuota_chirpstack_profile_t;
+
+struct fuota_chirpstack {
+    fuota_chirpstack_config_t config;
+    fuota_chirpstack_stats_t stats;
+    fuota_chirpstack_book_t book;
+    fuota_chirpstack_air_t air;
+    fuota_chirpstack_job_t jobs [FUOTA_CHIRPSTACK_JOBS];
+    unsigned job_at;
+    uint32_t serial;
+    bool json;  //  The last event was
+    int64_t sweep_at;
+    fuota_chirpstack_profile_t profiles [FUOTA_CHIRPSTACK_PROFILES];
+    unsigned profile_at;
+    fuota_outcome_t outcomes [FUOTA_CHIRPSTACK_OUTCOMES];
+    unsigned outcome_first, outcome_count;
+    fuota_event_t events [FUOTA_CHIRPSTACK_EVENTS];
+    unsigned event_first, event_count;
+    uint8_t request [FUOTA_CHIRPSTACK_REQUEST];
+    char topic [256];
+};
+
+//  A job's first step, by what is wanted.
+void fuota_chirpstack_begin (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, int64_t now);
+
+//  The request of a job's step: its path and its message.
+void fuota_chirpstack_request (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, fuota_chirpstack_call_t *call);
+
+//  Its answer.
+void fuota_chirpstack_step (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, fuota_chirpstack_answer_t answer,
+    const char *text, fuota_slice_t message, int64_t now);
+
+//  An outcome of a downlink, to be completed by the caller.
+fuota_outcome_t *fuota_chirpstack_say (fuota_chirpstack_t *self,
+    const fuota_downlink_t *want, OutcomeKind kind, int64_t now);
+
+//  A job is over: what it knew is wiped.
+void fuota_chirpstack_free (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job);
+
+//  The last word on a job, which is free then.
+void fuota_chirpstack_finish (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, OutcomeKind kind, const char *words,
+    int64_t now);
+
+//  A command is in the device's queue under that name, or will be.
+void fuota_chirpstack_queued (fuota_chirpstack_t *self,
+    const fuota_downlink_t *want, const char *item, int64_t now);
+
+#endif
