@@ -17,6 +17,7 @@
 
 #define TURN 64
 #define BUFFER (8u << 20)  //  Rows computed and not yet flushed
+#define FAR_BLOCKS 32      //  Of a far one, computed before they are sent
 #define GATHER 20          //  Milliseconds of computing before a flush
 #define PREFETCH 4         //  Leases whose images are asked for ahead
 #define SEND_PATIENCE 2000
@@ -207,6 +208,9 @@ s_compute (self_t *self, const Grant *grant, fuota_slice_t image)
     uint32_t left = grant->count - self->partial;
     size_t room = (BUFFER - self->rows_used) / block;
     uint32_t count = room < left ? (uint32_t) room : left;
+    //  What is sent is encrypted and checked while we compute what follows
+    if (!self->source->near && count > FAR_BLOCKS)
+        count = FAR_BLOCKS;
     uint32_t first = grant->first + self->partial;
     if (!count) {
         s_flush (self);

@@ -13,8 +13,8 @@
 #include "fec_worker/source.h"
 
 #define IMAGES 16  //  In memory; more are in the folder
-#define WINDOW 4   //  Parts asked for and not yet here
-#define PART (64u << 10)
+#define WINDOW 8   //  Parts asked for and not yet here
+#define PART (128u << 10)
 #define PATIENCE 5000  //  For a part, before all is asked for again
 
 typedef struct {

@@ -27,6 +27,7 @@ enum {
 struct fuota_parity {
     MDB_env *env;
     MDB_dbi dbi [TABLES];
+    char boot [4096];  //  The broker's: file that says it is open
     char error [160];
 };
 
@@ -92,12 +93,50 @@ s_tables (fuota_parity_t *self)
     return rc ? s_fault (self, "commit", rc) : 0;
 }
 
+//  Which start of this machine it is: what one start wrote without a sync
+//  outlives any process, but not the next start.
+static void
+s_boot_id (const char *path, char id [64])
+{
+    FILE *file = fopen (path, "r");
+    *id = 0;
+    if (file && !fgets (id, 64, file))
+        *id = 0;
+    if (file)
+        fclose (file);
+}
+
+//  Wipe what was open when the machine went down, and note that it is open.
+static int
+s_begin_boot (fuota_parity_t *self, const char *folder)
+{
+    char now [64], then [64];
+    s_boot_id ("/proc/sys/kernel/random/boot_id", now);
+    snprintf (self->boot, sizeof self->boot, "%s/open", folder);
+    bool open = !access (self->boot, F_OK);
+    s_boot_id (self->boot, then);
+    if (open && (!*now || strcmp (now, then)))
+        fuota_parity_wipe (folder);
+    FILE *file = fopen (self->boot, "w");
+    if (!file || fputs (now, file) < 0 || fflush (file) ||
+        fsync (fileno (file))) {
+        if (file)
+            fclose (file);
+        return s_fault (self, "folder", errno);
+    }
+    fclose (file);
+    return 0;
+}
+
 static int
 s_open (fuota_parity_t *self, const char *folder, size_t map_size)
 {
     if (map_size && mkdir (folder, 0700) && errno != EEXIST)
         return s_fault (self, "folder", errno);
-    int rc = mdb_env_create (&self->env);
+    int rc = map_size ? s_begin_boot (self, folder) : 0;
+    if (rc)
+        return rc;
+    rc = mdb_env_create (&self->env);
     if (rc)
         return s_fault (self, "create", rc);
     if (map_size)
@@ -105,7 +144,7 @@ s_open (fuota_parity_t *self, const char *folder, size_t map_size)
     mdb_env_set_maxdbs (self->env, TABLES);
     mdb_env_set_maxreaders (self->env, 1024);
     rc = mdb_env_open (self->env, folder,
-        MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD, 0600);
+        MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD, 0600);
     if (rc == MDB_VERSION_MISMATCH || rc == MDB_INVALID) {
         s_fault (self, "open", rc);
         return FUOTA_EVERSION;
@@ -137,8 +176,11 @@ fuota_parity_close (fuota_parity_t **self_p)
     fuota_parity_t *self = *self_p;
     if (!self)
         return;
+    bool synced = self->env && *self->boot && !mdb_env_sync (self->env, 1);
     if (self->env)
         mdb_env_close (self->env);
+    if (synced)
+        unlink (self->boot);
     free (self);
     *self_p = NULL;
 }

@@ -6,9 +6,11 @@
 //  Caveats. Several processes open one folder at once, so there is no lock; a
 //  process opens it once. Any thread may call: every call is a transaction of
 //  its own, but for a view, which belongs to one thread at a time. All of it
-//  can be computed again: it is not backed up, and a power cut may cost the
-//  last commit. What the broker says how large it may be (map size) holds for
-//  all; a worker passes 0.
+//  can be computed again: it is not backed up, and nothing waits for the disk.
+//  Killed processes lose nothing; an environment that was open when the
+//  machine went down is wiped at the next start (a file "open" holds the boot
+//  id meanwhile). What the broker says how large it may be (map size) holds
+//  for all; a worker passes 0.
 //
 //  A block is 64 rows of one fuota_parity_key_t, rows 64 * block + 1 on. It is
 //  a pure function of its name, so writing it twice is harmless; should the

@@ -13,3 +13,9 @@ add_test (NAME system/pool COMMAND ${FUOTA_DEBIAN_PYTHON} -B
     ${CMAKE_CURRENT_SOURCE_DIR}/system/test_pool.py)
 set_tests_properties (system/pool PROPERTIES LABELS system TIMEOUT 300
     ENVIRONMENT FUOTA_BUILD=${CMAKE_BINARY_DIR})
+
+add_executable (bench_pool bench/bench_pool.c)
+target_link_libraries (bench_pool PRIVATE fuota_warnings scratch pool fec_job
+    PkgConfig::CRYPTO)
+add_test (NAME bench/pool COMMAND bench_pool $<TARGET_FILE:fuota-fec> --smoke)
+set_tests_properties (bench/pool PROPERTIES LABELS bench TIMEOUT 120)

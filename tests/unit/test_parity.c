@@ -221,6 +221,37 @@ test_parity__other_process (void **state)
     assert_int_equal (fuota_parity_sweep (self->parity), 1);
 }
 
+//  What a machine that went down left open may be torn: it goes. What was
+//  closed, or left open by a process of this start of the machine, stays.
+static void
+test_parity__torn_by_a_power_cut_is_wiped (void **state)
+{
+    fixture_t *self = *state;
+    static const struct {
+        const char *boot;  //  Found in "open"; NULL: as it was left
+        bool stays;
+    } cases [] = { { NULL, true }, { "another boot", false }, { "", false } };
+    char error [200], path [100];
+    int rc;
+    snprintf (path, sizeof path, "%s/open", self->folder);
+    for (size_t i = 0; i < 3; i++) {
+        s_put_image (self, 1, 5);
+        fuota_parity_close (&self->parity);
+        assert_int_equal (access (path, F_OK), -1);
+        if (cases [i].boot) {
+            FILE *file = fopen (path, "w");
+            assert_true (file && fputs (cases [i].boot, file) >= 0);
+            fclose (file);
+        }
+        self->parity = fuota_parity_open (self->folder, 64 << 20, &rc, error,
+            sizeof error);
+        assert_non_null (self->parity);
+        assert_int_equal (access (path, F_OK), 0);
+        assert_int_equal (fuota_parity_used (self->parity) > 0,
+            cases [i].stays);
+    }
+}
+
 int
 main (void)
 {
@@ -234,6 +265,7 @@ main (void)
         TEST (test_parity__oldest_unused_goes_first),
         TEST (test_parity__full_changes_nothing),
         TEST (test_parity__other_process),
+        TEST (test_parity__torn_by_a_power_cut_is_wiped),
     };
     return cmocka_run_group_tests_name ("parity", tests, NULL, NULL);
 }

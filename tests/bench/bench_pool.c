@@ -1,0 +1,291 @@
+//  SPDX-License-Identifier: MIT
+//
+//  What the pool costs beside the kernel: from the request to the last block
+//  in LMDB, with 1 and 2 workers of this host, with one over loopback TCP
+//  with CURVE, for the largest case; and many small jobs. The kernel's own
+//  time is of the same run.
+//
+//      bench_pool FUOTA-FEC [--smoke]
+//
+//  Parts: a pool; requests; cases.
+
+#include <czmq.h>
+#include <openssl/evp.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include "broker/pool_actor.h"
+#include "broker/security.h"
+#include "fec_worker/rows.h"
+#include "schema/record.h"
+#include "tests/scratch.h"
+
+#define PATIENCE 120000
+
+typedef struct {
+    const char *program;
+    scratch_t state;
+    fuota_parity_t *parity;
+    fuota_security_t security;
+    zactor_t *pool;
+    zsock_t *ask;
+    pid_t far;
+    char folder [96];
+} self_t;
+
+extern char **environ;
+
+static double
+s_now (void)
+{
+    return (double) zclock_usecs () / 1e3;
+}
+
+//  ---------------------------------------------------------------------
+//  A pool
+
+//  Keys, a door and a worker that comes by it.
+static void
+s_start_far (self_t *self, fuota_pool_args_t *args, char *command, size_t size)
+{
+    char path [128], error [200];
+    snprintf (path, sizeof path, "%s/server", self->folder);
+    int rc = fuota_security_keygen (path, NULL, error, sizeof error);
+    zcert_t *cert = zcert_load (path);
+    assert (!rc && cert);
+    snprintf (path, sizeof path, "%s/keys", self->folder);
+    mkdir (path, 0700);
+    snprintf (path, sizeof path, "%s/keys/far", self->folder);
+    rc = fuota_security_keygen (path, zcert_public_txt (cert), error,
+        sizeof error);
+    assert (rc == 0);
+    zcert_destroy (&cert);
+    char key [128];
+    snprintf (key, sizeof key, "%s/server_secret", self->folder);
+    snprintf (path, sizeof path, "%s/keys", self->folder);
+    rc = fuota_security_open (&self->security, key, path, error, sizeof error);
+    assert (rc == 0);
+    args->far = fuota_pool_door ();
+    fuota_security_apply (&self->security, args->far);
+    int port = zsock_bind (args->far, "tcp://127.0.0.1:*");
+    assert (port > 0);
+    snprintf (command, size,
+        "exec %s --broker tcp://127.0.0.1:%d --key "
+        "%s/keys/far_secret --name far 2>/dev/null",
+        self->program, port, self->folder);
+}
+
+static size_t
+s_connected (self_t *self)
+{
+    zstr_send (self->ask, "WORKERS");
+    zmsg_t *msg = zmsg_recv (self->ask);
+    assert (msg);
+    size_t count = zmsg_size (msg) - 1;
+    zmsg_destroy (&msg);
+    return count;
+}
+
+static void
+s_start (self_t *self, size_t near, bool far)
+{
+    char endpoint [160], error [200], command [600];
+    int rc;
+    scratch_init (&self->state, 1u << 30, FUOTA_DB_NOSYNC);
+    snprintf (self->folder, sizeof self->folder, "%s/parity",
+        self->state.folder);
+    self->parity = fuota_parity_open (self->folder, (size_t) 2 << 30, &rc,
+        error, sizeof error);
+    assert (self->parity);
+    fuota_pool_args_t args = { .pool = fuota_pool_new (1, FUOTA_POOL_BEAT),
+        .db = self->state.db,
+        .parity = self->parity,
+        .limit = 1u << 30,
+        .near = fuota_pool_door () };
+    snprintf (endpoint, sizeof endpoint, "ipc://%s/pool", self->folder);
+    rc = zsock_bind (args.near, "%s", endpoint);
+    assert (rc == 0);
+    if (near)
+        args.spawn =
+            fuota_spawn_new (self->program, endpoint, self->folder, near);
+    if (far)
+        s_start_far (self, &args, command, sizeof command);
+    self->pool = zactor_new (fuota_pool_actor, &args);
+    self->ask = zsock_new_req (">inproc://pool");
+    assert (self->pool && self->ask);
+    if (far) {
+        char *argv [] = { "sh", "-c", command, NULL };
+        rc = posix_spawn (&self->far, "/bin/sh", NULL, NULL, argv, environ);
+        assert (rc == 0);
+    }
+    double until = s_now () + PATIENCE;
+    while (s_connected (self) < near + far && s_now () < until)
+        usleep (1000);
+    assert (s_connected (self) == near + far);
+}
+
+static void
+s_stop (self_t *self)
+{
+    if (self->far) {
+        kill (self->far, SIGKILL);
+        waitpid (self->far, NULL, 0);
+        self->far = 0;
+    }
+    zsock_destroy (&self->ask);
+    zactor_destroy (&self->pool);
+    fuota_security_close (&self->security);
+    fuota_parity_close (&self->parity);
+    zdir_t *dir = zdir_new (self->folder, "-");
+    if (dir)
+        zdir_remove (dir, true);
+    zdir_destroy (&dir);
+    scratch_release (&self->state);
+}
+
+//  ---------------------------------------------------------------------
+//  Requests
+
+//  An image of that size into the state.
+static void
+s_put_image (self_t *self, fuota_parity_key_t *key, uint8_t *image,
+    uint32_t seed)
+{
+    for (uint32_t i = 0; i < key->image_size; i++)
+        image [i] = (uint8_t) ((i + seed) * 2654435761u >> 24);
+    EVP_Digest (image, key->image_size, key->image, NULL, EVP_sha256 (), NULL);
+    fuota_image_t record = { .size = key->image_size };
+    fuota_key_t name = fuota_key_bytes (key->image, 32);
+    scratch_put (&self->state, FUOTA_TABLE_IMAGE, name, Image_fields, &record);
+    scratch_put_bytes (&self->state, FUOTA_TABLE_BLOB, name, image,
+        key->image_size);
+}
+
+static void
+s_request (self_t *self, const fuota_parity_key_t *key, uint32_t rows)
+{
+    zmsg_t *msg = zmsg_new ();
+    zmsg_addstr (msg, "IMAGE");
+    zmsg_addmem (msg, key->image, 32);
+    zmsg_addstrf (msg, "%u", (unsigned) key->frag_size);
+    zmsg_addstrf (msg, "%u", (unsigned) key->rule);
+    zmsg_addstrf (msg, "%u", (unsigned) rows);
+    zmsg_send (&msg, self->ask);
+    char *words = zstr_recv (self->ask);
+    assert (words && !*words);
+    zstr_free (&words);
+}
+
+static void
+s_wait (self_t *self, const fuota_parity_key_t *key, uint32_t rows)
+{
+    uint32_t first = 0, count = (rows + 63) / 64;
+    double until = s_now () + PATIENCE;
+    while (fuota_parity_missing (self->parity, key, &first, count - first)) {
+        assert (s_now () < until);
+        usleep (500);
+    }
+}
+
+//  ---------------------------------------------------------------------
+//  Cases
+
+typedef struct {
+    const char *name;
+    uint32_t images, size, frag_size, rows;
+} s_case_t;
+
+static double
+s_kernel (const s_case_t *c, uint8_t *image)
+{
+    fuota_parity_key_t key = { .image_size = c->size,
+        .rule = 1,
+        .frag_size = c->frag_size };
+    uint32_t blocks = (c->rows + 63) / 64;
+    uint8_t *out = malloc ((size_t) blocks * FUOTA_FEC_BLOCK_MAX);
+    void *scratch = malloc (fuota_rows_scratch (&key, blocks));
+    assert (out && scratch);
+    double best = 1e9;
+    for (int i = 0; i < 5; i++) {
+        double start = s_now ();
+        fuota_rows (fuota_slice (image, c->size), &key, 0, blocks, out,
+            scratch);
+        double time = s_now () - start;
+        best = time < best ? time : best;
+    }
+    free (out);
+    free (scratch);
+    return best * c->images;
+}
+
+static double
+s_once (self_t *self, const s_case_t *c, uint8_t *image, uint32_t seed)
+{
+    fuota_parity_key_t *keys = calloc (c->images, sizeof *keys);
+    assert (keys);
+    for (uint32_t i = 0; i < c->images; i++) {
+        keys [i] = (fuota_parity_key_t){ .image_size = c->size,
+            .rule = 1,
+            .frag_size = c->frag_size };
+        s_put_image (self, &keys [i], image, seed + i);
+    }
+    double start = s_now ();
+    for (uint32_t i = 0; i < c->images; i++)
+        s_request (self, &keys [i], c->rows);
+    for (uint32_t i = 0; i < c->images; i++)
+        s_wait (self, &keys [i], c->rows);
+    double time = s_now () - start;
+    free (keys);
+    return time;
+}
+
+static void
+s_case (self_t *self, const s_case_t *c, size_t near, bool far, unsigned runs)
+{
+    uint8_t *image = malloc (c->size);
+    assert (image);
+    double best = 1e9, kernel = 1e9;
+    s_start (self, near, far);
+    for (unsigned i = 0; i < runs; i++) {
+        double time = s_once (self, c, image, (i + 1) << 20);
+        best = time < best ? time : best;
+        time = s_kernel (c, image);
+        kernel = time < kernel ? time : kernel;
+    }
+    s_stop (self);
+    printf ("pool_%s_%zu%s %.2f ms  kernel alone %.2f ms, ratio %.2f\n",
+        c->name, near + far, far ? "_tcp_curve" : "_near", best, kernel,
+        best / kernel);
+    fflush (stdout);
+    free (image);
+}
+
+int
+main (int argc, char **argv)
+{
+    static const s_case_t cases [] = {
+        { "8192_239_8191", 1, 8192 * 239, 239, 8191 },
+        { "8_of_8192_239_8191", 8, 8192 * 239, 239, 8191 },
+        { "1000_of_100kB", 1000, 100000, 200, 150 },
+    };
+    static const s_case_t tiny = { "smoke", 3, 5000, 50, 130 };
+    bool smoke = argc > 2 && streq (argv [2], "--smoke");
+    static self_t self;
+    if (argc < 2) {
+        fprintf (stderr, "Usage: bench_pool FUOTA-FEC [--smoke]\n");
+        return 2;
+    }
+    self.program = argv [1];
+    zsys_handler_set (NULL);
+    if (smoke) {
+        s_case (&self, &tiny, 1, false, 1);
+        s_case (&self, &tiny, 0, true, 1);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s_case (&self, &cases [i], 1, false, 5);
+        s_case (&self, &cases [i], 2, false, 5);
+        s_case (&self, &cases [i], 0, true, 5);
+    }
+    return 0;
+}
