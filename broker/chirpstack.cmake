@@ -18,4 +18,8 @@ if (FUOTA_MQTT AND FUOTA_GRPC)
     target_link_libraries (chirpstack_actor PUBLIC chirpstack grpc_link
         broker_actors PkgConfig::CZMQ PkgConfig::ZMQ
         PRIVATE PkgConfig::MOSQUITTO)
+    target_link_libraries (engine PRIVATE chirpstack_actor)
+    target_compile_definitions (engine PRIVATE FUOTA_CHIRPSTACK=1)
+else ()
+    target_compile_definitions (engine PRIVATE FUOTA_CHIRPSTACK=0)
 endif ()

@@ -21,6 +21,20 @@
 #define FUOTA_CONFIG_PROFILES 64
 #define FUOTA_CONFIG_APPLICATIONS 32
 
+//  Where ChirpStack is. Empty texts: not used.
+typedef struct {
+    char mqtt [128];  //  tcp://HOST:PORT or ssl://HOST:PORT
+    char mqtt_ca [256], mqtt_cert [256], mqtt_key [256];
+    char mqtt_user [64], mqtt_password_file [256];
+    char client_id [64], share [64];
+    char event_topic [160], command_topic [160];
+    char gateway_prefix [64];
+    char encoding [16];  //  "auto", "json", "protobuf"
+    char unicast [8];    //  "mqtt", "grpc"
+    char api [128];      //  http://HOST:PORT or https://HOST:PORT
+    char api_ca [256], token_file [256];
+} fuota_config_chirpstack_t;
+
 typedef struct {
     char state_folder [256];
     uint32_t state_map_mib;    //  Address space, not disk
@@ -36,9 +50,10 @@ typedef struct {
     char events_endpoint [128];
     uint32_t time_scale;       //  1 = real time
     int64_t time_origin;       //  UTC milliseconds a scaled clock starts from
-    char host_type [16];       //  "sim"
+    char host_type [16];       //  "sim" or "chirpstack"
     char host_endpoint [128];  //  Empty: the simulator in this process
     fuota_sim_config_t sim;
+    fuota_config_chirpstack_t chirpstack;
     fuota_wish_defaults_t deploy;
     fuota_profile_t profiles [FUOTA_CONFIG_PROFILES];
     size_t profile_count;

@@ -4,6 +4,7 @@
 #include "broker/control_actor.h"
 #include "broker/engine.h"
 #include "broker/host/sim_actor.h"
+#include "broker/engine_chirpstack.h"
 #include "broker/engine_pool.h"
 #include "broker/outbox_actor.h"
 #include "broker/router_actor.h"
@@ -16,6 +17,7 @@ typedef struct {
     fuota_outbox_args_t outbox;
     fuota_control_args_t control;
     fuota_pool_args_t pool;
+    fuota_engine_chirpstack_t *chirpstack;
     fuota_worker_args_t deployments, clock;
     fuota_control_table_t table;
 } s_parts_t;
@@ -61,10 +63,17 @@ fuota_engine_sim (const fuota_config_t *config)
     return NULL;
 }
 
+//  Where the host's sockets are, if it is in another process.
+static const char *
+s_outside (const fuota_config_t *config)
+{
+    return streq (config->host_type, "sim") ? config->host_endpoint : "";
+}
+
 static int
 s_open_sockets (s_parts_t *parts, const fuota_config_t *config)
 {
-    const char *endpoint = config->host_endpoint;
+    const char *endpoint = s_outside (config);
     if (*endpoint) {
         parts->router.inbox =
             s_host_socket (ZMQ_PULL, true, endpoint, "events");
@@ -158,6 +167,7 @@ s_close (s_parts_t *parts, fuota_engine_t *self)
     fuota_worker_destroy (&parts->deployments.worker);
     fuota_worker_destroy (&parts->clock.worker);
     fuota_outbox_destroy (&parts->outbox.outbox);
+    fuota_engine_chirpstack_close (&parts->chirpstack);
     fuota_engine_pool_close (self, &parts->pool);
     fuota_db_close (&self->db);
 }
@@ -166,10 +176,13 @@ int
 fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
 {
     s_parts_t parts = { .table = { 0 } };
+    bool chirpstack = streq (config->host_type, "chirpstack");
     *self = (fuota_engine_t){ 0 };
     int rc = s_open_state (&parts, self, config);
     if (!rc)
         rc = s_open_sockets (&parts, config);
+    if (!rc && chirpstack)
+        rc = fuota_engine_chirpstack_open (&parts.chirpstack, config);
     if (!rc)
         rc = fuota_engine_pool_open (self, &parts.pool, config);
     if (rc) {
@@ -185,7 +198,9 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     fuota_outbox_share (parts.outbox.outbox, self->parity);
     self->outbox = zactor_new (fuota_outbox_actor, &parts.outbox);
     self->control = zactor_new (fuota_control_actor, &parts.control);
-    if (!*config->host_endpoint)
+    if (chirpstack)
+        fuota_engine_chirpstack_start (self, &parts.chirpstack);
+    else if (!*config->host_endpoint)
         self->sim = fuota_engine_sim (config);
     return 0;
 }
@@ -194,6 +209,7 @@ void
 fuota_engine_stop (fuota_engine_t *self)
 {
     zactor_destroy (&self->sim);
+    zactor_destroy (&self->chirpstack);
     zactor_destroy (&self->control);
     zactor_destroy (&self->outbox);
     zactor_destroy (&self->pool);

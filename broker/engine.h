@@ -31,7 +31,8 @@ typedef struct {
     fuota_security_t security;
     zactor_t *pool;  //  NULL: without a parity environment
     zactor_t *store, *clock, *deployments, *router, *outbox, *control;
-    zactor_t *sim;  //  NULL if the host is in another process
+    zactor_t *sim;  //  NULL if the host is another, or in another process
+    zactor_t *chirpstack;  //  NULL if the host is another
 } fuota_engine_t;
 
 //  Start everything. The configuration is borrowed and outlives the engine.

@@ -54,8 +54,14 @@ fuota_chirpstack_subscription (const fuota_chirpstack_t *self, unsigned i,
     char *filter, size_t size)
 {
     static const char *const tails [] = { "command/down", "event/ack" };
-    if (i == 0)
-        return fuota_chirpstack_filter (self->config.event_topic, filter, size);
+    const char *share = self->config.share;
+    if (i == 0) {
+        int at = snprintf (filter, size, "%s%s%s", *share ? "$share/" : "",
+            share, *share ? "/" : "");
+        return at >= 0 && (size_t) at < size &&
+               fuota_chirpstack_filter (self->config.event_topic, filter + at,
+                   size - (size_t) at);
+    }
     if (i > 2 || !self->config.gateway_prefix [0])
         return false;
     int used = snprintf (filter, size, "%s/gateway/+/%s",

@@ -40,6 +40,7 @@ typedef enum {
 typedef struct {
     char event_topic [160];    //  application/{{application_id}}/device/...
     char command_topic [160];  //  ... /command/{{command}}
+    char share [64];           //  "$share/SHARE/" before it; "" for none
     char gateway_prefix [64];  //  Before /gateway/ID/...; "" for not readable
     bool unicast_mqtt;         //  Else by Enqueue
     fuota_chirpstack_encoding_t encoding;
