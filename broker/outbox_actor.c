@@ -81,20 +81,31 @@ s_forward (self_t *self)
     fuota_mckey_wipe (bytes, sizeof bytes);
 }
 
+static bool
+s_begin (self_t *self)
+{
+    if (!fuota_outbox_begin (self->args.outbox, fuota_clock_now ()))
+        return true;
+    zsys_error ("outbox: cannot read the database");
+    self->terminated = true;
+    return false;
+}
+
 static void
 s_turn (self_t *self)
 {
     fuota_outbox_t *outbox = self->args.outbox;
     zsock_t *from [] = { self->inbox, self->args.outcomes };
-    if (fuota_outbox_begin (outbox, fuota_clock_now ())) {
-        zsys_error ("outbox: cannot read the database");
-        self->terminated = true;
+    if (!s_begin (self))
         return;
-    }
     for (unsigned i = 0; i < 2; i++)
         for (unsigned n = 0;
              from [i] && n < TURN && zsock_events (from [i]) & ZMQ_POLLIN; n++)
             s_message (self, from [i]);
+    //  A word of the store may have come after we began: look at what is there
+    //  now, or its rows would wait until we look by ourselves
+    if (!s_begin (self))
+        return;
     fuota_outbox_wake (outbox);
     s_hand_over (self);
     s_forward (self);
