@@ -112,15 +112,6 @@ s_turn (const uint64_t *bits, uint8_t *groups)
     fuota_fec_turn (bits, groups, S_TILE);
 }
 
-static void
-s_add (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size)
-{
-    for (size_t i = 0; i < size; i += 32)
-        _mm256_store_si256 ((__m256i *) (sum + i),
-            _mm256_load_si256 ((const __m256i *) (a + i)) ^
-                _mm256_load_si256 ((const __m256i *) (b + i)));
-}
-
 //  Indexes of 64 rows into the tables of a group.
 typedef struct {
     __m256i low [2], high [2];
@@ -174,10 +165,10 @@ s_multiply_64 (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
 }
 
 static void
-s_multiply (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
-    uint32_t width, uint8_t *sums)
+s_multiply (const uint8_t *rows, uint32_t count, uint32_t groups,
+    const uint8_t *cells, uint32_t width, uint8_t *sums)
 {
-    for (uint32_t i = 0; i < S_TILE; i += 64)
+    for (uint32_t i = 0; i < count; i += 64)
         switch (width) {
             case 1:
                 s_multiply_64 (rows + i, groups, cells, 1, sums + i);
@@ -209,6 +200,5 @@ const fuota_fec_kernel_t fuota_fec_avx2 = {
     .cell = 32,
     .pack = s_pack,
     .turn = s_turn,
-    .add = s_add,
     .multiply = s_multiply,
 };

@@ -158,15 +158,6 @@ s_turn (const uint64_t *bits, uint8_t *groups)
     }
 }
 
-static void
-s_add (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size)
-{
-    for (size_t i = 0; i < size; i += 64)
-        _mm512_store_si512 (sum + i,
-            _mm512_xor_si512 (_mm512_load_si512 (a + i),
-                _mm512_load_si512 (b + i)));
-}
-
 static inline __m512i
 s_matrix (const uint8_t *cells)
 {
@@ -252,9 +243,10 @@ s_multiply_marking (const uint8_t *rows, uint32_t group, uint32_t groups,
         break
 
 static void
-s_multiply (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
-    uint32_t width, uint8_t *sums)
+s_multiply (const uint8_t *rows, uint32_t count, uint32_t groups,
+    const uint8_t *cells, uint32_t width, uint8_t *sums)
 {
+    (void) count;
     switch (width) {
         S_CASE (1);
         S_CASE (2);
@@ -284,7 +276,6 @@ const fuota_fec_kernel_t fuota_fec_gfni = {
     .cell = 8,
     .pack = s_pack,
     .turn = s_turn,
-    .add = s_add,
     .multiply = s_multiply,
     .multiply_marking = s_multiply_marking,
 };

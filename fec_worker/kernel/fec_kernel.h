@@ -68,20 +68,17 @@ struct fuota_fec_kernel {
     uint32_t panel;  //  Columns multiplied at once
     uint32_t cell;   //  Bytes of packed data for a byte of 8 fragments
 
-    //  Pack columns: byte j of a column is that of the j-th fragment. What
-    //  is packed must add up as data does.
+    //  Pack columns: byte j of a column is that of the j-th fragment.
     void (*pack) (const uint64_t *columns, uint32_t count, uint8_t *cells);
 
     //  Turn over a word of each row in a tile: groups [8][tile]
     void (*turn) (const uint64_t *bits, uint8_t *groups);
 
-    //  sum = a + b. size is a multiple of 64, all are aligned to that.
-    void (*add) (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size);
-
     //  sums [width][tile] = rows [groups][tile] times cells [groups][width].
-    //  A group is 8 fragments: a byte of a row. groups is even, width is
-    //  panel at most; rows and sums are aligned to 64.
-    void (*multiply) (const uint8_t *rows, uint32_t groups,
+    //  A group is 8 fragments: a byte of a row. Of the tile the first count
+    //  rows matter. groups is even, width is panel at most; rows and sums
+    //  are aligned to 64.
+    void (*multiply) (const uint8_t *rows, uint32_t count, uint32_t groups,
         const uint8_t *cells, uint32_t width, uint8_t *sums);
 
     //  The same in full width, and draws marked meanwhile. It goes on with

@@ -113,13 +113,6 @@ s_turn (const uint64_t *bits, uint8_t *groups)
     fuota_fec_turn (bits, groups, S_TILE);
 }
 
-static void
-s_add (uint8_t *sum, const uint8_t *a, const uint8_t *b, size_t size)
-{
-    for (size_t i = 0; i < size; i += 16)
-        vst1q_u8 (sum + i, veorq_u8 (vld1q_u8 (a + i), vld1q_u8 (b + i)));
-}
-
 //  32 rows of a tile. Inline, with a width that is known there: so the sums
 //  are in registers.
 __attribute__ ((always_inline)) static inline void
@@ -148,10 +141,10 @@ s_multiply_32 (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
 }
 
 static void
-s_multiply (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
-    uint32_t width, uint8_t *sums)
+s_multiply (const uint8_t *rows, uint32_t count, uint32_t groups,
+    const uint8_t *cells, uint32_t width, uint8_t *sums)
 {
-    for (uint32_t i = 0; i < S_TILE; i += 32)
+    for (uint32_t i = 0; i < count; i += 32)
         if (width == S_PANEL)
             s_multiply_32 (rows + i, groups, cells, S_PANEL, sums + i);
         else
@@ -171,6 +164,5 @@ const fuota_fec_kernel_t fuota_fec_neon = {
     .cell = 32,
     .pack = s_pack,
     .turn = s_turn,
-    .add = s_add,
     .multiply = s_multiply,
 };

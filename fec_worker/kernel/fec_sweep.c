@@ -86,23 +86,14 @@ s_epoch (const fuota_fec_sweep_t *self, uint32_t row)
     return (uint8_t) (row - self->base + 1);
 }
 
-//  Four draws are loaded at once: a load for each would wait for the stores
-//  before it wherever their addresses look alike.
-static void
-s_mark (const fuota_fec_marks_t *marks)
+void
+fuota_fec_mark (const fuota_fec_marks_t *marks)
 {
     uint8_t *last = marks->last, epoch = marks->epoch;
     const uint16_t *draws = marks->draws;
-    uint32_t i = 0, count = marks->count;
-    for (; i + 4 <= count; i += 4) {
-        uint64_t four;
-        memcpy (&four, draws + i, sizeof four);
-        last [four & 0xffff] = epoch;
-        last [four >> 16 & 0xffff] = epoch;
-        last [four >> 32 & 0xffff] = epoch;
-        last [four >> 48] = epoch;
-    }
-    for (; i < count; i++)
+    uint32_t count = marks->count;
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < count; i++)
         last [draws [i]] = epoch;
 }
 
@@ -270,7 +261,7 @@ fuota_fec_sweep_next (fuota_fec_sweep_t *self, uint64_t *bits, size_t stride)
 {
     fuota_fec_marks_t marks;
     while (fuota_fec_sweep_marks (self, &marks)) {
-        s_mark (&marks);
+        fuota_fec_mark (&marks);
         fuota_fec_sweep_marked (self, marks.count);
     }
     return fuota_fec_sweep_end (self, bits, stride);

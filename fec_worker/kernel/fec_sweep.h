@@ -52,22 +52,25 @@ typedef struct {
 void fuota_fec_sweep_init (fuota_fec_sweep_t *self, const fuota_fec_job_t *job,
     uintptr_t *at);
 
-//  Write the next row, word w into bits [w * stride], and return its n.
-//  Not more often than the job has rows.
-uint32_t fuota_fec_sweep_next (fuota_fec_sweep_t *self, uint64_t *bits,
-    size_t stride);
-
-//  The same in steps, for a caller who marks draws while doing other things:
+//  The next row, not more often than the job has rows:
 //
-//      while (fuota_fec_sweep_marks (self, &marks))
-//          mark the first count of them, then
-//          fuota_fec_sweep_marked (self, count);
+//      while (fuota_fec_sweep_marks (self, &marks)) {
+//          fuota_fec_mark (&marks);
+//          fuota_fec_sweep_marked (self, marks.count);
+//      }
 //      n = fuota_fec_sweep_end (self, bits, stride);
 //
-//  A count is 1 at least, and all of them at most.
+//  Word w of row n is in bits [w * stride] then. Draws may be marked by any
+//  other means, while other things are done, and less of them than there
+//  are; some must be.
 bool fuota_fec_sweep_marks (fuota_fec_sweep_t *self, fuota_fec_marks_t *marks);
+void fuota_fec_mark (const fuota_fec_marks_t *marks);
 void fuota_fec_sweep_marked (fuota_fec_sweep_t *self, uint32_t count);
 uint32_t fuota_fec_sweep_end (fuota_fec_sweep_t *self, uint64_t *bits,
+    size_t stride);
+
+//  The same in one.
+uint32_t fuota_fec_sweep_next (fuota_fec_sweep_t *self, uint64_t *bits,
     size_t stride);
 
 #endif

@@ -6,10 +6,6 @@
 //  A tile is some rows with their bytes turned over: those of a group of 8
 //  fragments are neighbours, and so are those of a column of the result.
 //
-//  Large products are done by the scheme of Strassen and Winograd: rows,
-//  fragments and columns are halved, and seven products of quarters do for
-//  eight. A batch is then two tiles, the upper and the lower half.
-//
 //  Three parts: the data, the rows, the result.
 
 #include "fec_worker/kernel/fec_kernel.h"
@@ -18,80 +14,27 @@
 #include "fec_worker/kernel/fec_sweep.h"
 #include "fec_worker/kernel/fec_zip.h"
 
-//  Seven products pay from about here: sums of quarters have their price.
-#define S_HALVE_M 1500
-#define S_HALVE_FRAG_SIZE 32
-#define S_HALVE_ROWS 512
-
-//  The quarters of the rows are 0 .. 3, [half of rows][half of fragments];
-//  those of the data [fragments][columns], those of the result
-//  [rows][columns]. These are more of them, all sums, in their order: the
-//  item is those at the other two added.
-enum { S_R4 = 4, S_R5, S_R6, S_R7, S_D4 = 4, S_D5, S_D6, S_D7 };
-
-typedef struct {
-    uint8_t sum, a, b;
-} s_sum_t;
-
-static const s_sum_t s_row_sums [] = {
-    { S_R4, 2, 3 },
-    { S_R5, S_R4, 0 },
-    { S_R6, 0, 2 },
-    { S_R7, 1, S_R5 },
-};
-static const s_sum_t s_data_sums [] = {
-    { S_D4, 1, 0 },
-    { S_D5, 3, S_D4 },
-    { S_D6, 3, 1 },
-    { S_D7, S_D5, 2 },
-};
-
-//  Factors of a product, and a bit for each quarter it is added to.
-typedef struct {
-    uint8_t rows, data, into;
-} s_step_t;
-
-static const s_step_t s_whole [] = {
-    { 0, 0, 1 },
-};
-static const s_step_t s_halves [] = {
-    { 0, 0, 15 },
-    { 1, 2, 1 },
-    { S_R7, 3, 2 },
-    { 3, S_D7, 4 },
-    { S_R4, S_D4, 10 },
-    { S_R5, S_D5, 14 },
-    { S_R6, S_D6, 12 },
-};
-
 typedef struct {
     const fuota_fec_job_t *job;
     const fuota_fec_kernel_t *kernel;
     fuota_fec_sweep_t *sweep;
-    uint32_t halves;   //  1, or 2: each way
-    uint32_t words;    //  Of a row, in a half
-    uint32_t groups;   //  In a half: eight to a word, an even number
-    uint32_t columns;  //  In a half
-    size_t rows_size, data_size, sums_size;  //  Of a quarter
-    uint32_t batch;                          //  Rows: tiles, as many as halves
-    size_t stride;     //  Words of a batch that belong together
-    uint64_t *bits;    //  [words][stride]
-    uint32_t *n;       //  Of each row in the batch
-    uint32_t *next_n;  //  And of each in the next one, whose bits they are
-    uint32_t left;     //  Rows of the job not drawn yet
-    uint32_t drawn;    //  Rows of the next batch drawn
-    uint8_t *data;     //  [quarter][panel][group][column of panel][cell]
-    uint8_t *rows;     //  [quarter][group][tile]
-    uint8_t *sums;     //  [quarter][column][tile]
-    uint8_t *panel;    //  [column of panel][tile]
-} s_tile_t;
+    uint32_t words;    //  Of a row
+    uint32_t groups;   //  An even number
+    uint32_t columns;  //  Bytes of a fragment
 
-static bool
-s_is_large (const fuota_fec_job_t *job)
-{
-    return job->m >= S_HALVE_M && job->count >= S_HALVE_ROWS &&
-           job->block->frag_size >= S_HALVE_FRAG_SIZE;
-}
+    uint8_t *data;  //  [panel][group][column of panel][cell]
+
+    //  The tile, and the next one, which is drawn meanwhile
+    uint32_t count;       //  Rows in the tile
+    uint32_t *n;          //  Of each of them
+    uint8_t *rows;        //  [group][tile]
+    uint8_t *sums;        //  [column][tile]
+    uint32_t left;        //  Rows of the job not drawn yet
+    uint32_t next_count;  //  Rows of the next tile, drawn so far
+    uint32_t *next_n;
+    uint64_t *bits;  //  [word][stride]
+    size_t stride;
+} s_tile_t;
 
 static size_t
 s_layout (s_tile_t *self, const fuota_fec_job_t *job, uintptr_t at)
@@ -103,47 +46,37 @@ s_layout (s_tile_t *self, const fuota_fec_job_t *job, uintptr_t at)
     self->kernel = kernel;
     self->sweep = fuota_fec_piece (&at, sizeof *self->sweep);
     fuota_fec_sweep_init (begin ? self->sweep : NULL, job, &at);
-    uint32_t halves = self->halves = s_is_large (job) ? 2 : 1;
-    uint32_t quarters = halves == 2 ? 8 : 1, words = FUOTA_FEC_WORDS (job->m);
-    self->words = (words + halves - 1) / halves;
-    self->groups = halves == 1 ? (job->m + 15) / 16 * 2 : self->words * 8;
-    self->columns = (job->block->frag_size + halves - 1) / halves;
-    self->rows_size = (size_t) self->words * 8 * kernel->tile;
-    self->data_size = (size_t) self->groups * self->columns * kernel->cell;
-    self->data_size = (self->data_size + 63) / 64 * 64;
-    self->sums_size = (size_t) self->columns * kernel->tile;
-    self->batch = kernel->tile * halves;
-    self->stride = self->batch + 8;  //  No power of two, for the cache's sake
-    self->bits =
-        fuota_fec_piece (&at, words * self->stride * sizeof *self->bits);
-    self->n = fuota_fec_piece (&at, self->batch * sizeof *self->n);
-    self->next_n = fuota_fec_piece (&at, self->batch * sizeof *self->n);
+    self->words = FUOTA_FEC_WORDS (job->m);
+    self->groups = (job->m + 15) / 16 * 2;
+    self->columns = job->block->frag_size;
     self->left = job->count;
-    self->data = fuota_fec_piece (&at, quarters * self->data_size);
-    self->rows = fuota_fec_piece (&at, quarters * self->rows_size);
-    self->sums = fuota_fec_piece (&at, halves * halves * self->sums_size);
-    self->panel = fuota_fec_piece (&at, (size_t) kernel->panel * kernel->tile);
+    self->stride = kernel->tile + 8;  //  No power of two, for the cache's sake
+    size_t row_numbers = kernel->tile * sizeof *self->n;
+    self->data = fuota_fec_piece (&at,
+        (size_t) self->groups * self->columns * kernel->cell);
+    self->n = fuota_fec_piece (&at, row_numbers);
+    self->rows = fuota_fec_piece (&at, self->words * 8 * kernel->tile);
+    self->sums = fuota_fec_piece (&at, self->columns * kernel->tile);
+    self->next_n = fuota_fec_piece (&at, row_numbers);
+    self->bits =
+        fuota_fec_piece (&at, self->words * self->stride * sizeof *self->bits);
     return at - begin;
 }
 
-//  Make the quarters that are sums of others. They are of one size.
-static void
-s_add_quarters (const s_tile_t *self, const s_sum_t sums [4], uint8_t *quarters,
-    size_t size)
+//  Columns of the panel that begins there: the last one has what is left.
+static uint32_t
+s_width (const s_tile_t *self, uint32_t column)
 {
-    for (int i = 0; i < 4; i++)
-        self->kernel->add (quarters + sums [i].sum * size,
-            quarters + sums [i].a * size, quarters + sums [i].b * size, size);
+    uint32_t left = self->columns - column;
+    return left < self->kernel->panel ? left : self->kernel->panel;
 }
 
 //  The data
 
-//  Columns of all panels but the last, which has what is left.
-static uint32_t
-s_panel_width (const s_tile_t *self, uint32_t column)
+static uint8_t *
+s_cells (const s_tile_t *self, uint32_t column)
 {
-    uint32_t left = self->columns - column;
-    return left < self->kernel->panel ? left : self->kernel->panel;
+    return self->data + (size_t) column * self->groups * self->kernel->cell;
 }
 
 //  Write eight fragments as columns of eight bytes.
@@ -159,149 +92,95 @@ s_turn_eight (fuota_fec_eight_t eight, uint32_t count, uint64_t *columns)
     }
 }
 
-//  Pack columns of a group to where they belong in a quarter.
-static void
-s_pack_columns (const s_tile_t *self, uint8_t *quarter, uint32_t group,
-    const uint64_t *columns)
-{
-    for (uint32_t c = 0, width; c < self->columns; c += width) {
-        width = s_panel_width (self, c);
-        size_t to = (size_t) c * self->groups + (size_t) group * width;
-        self->kernel->pack (columns + c, width,
-            quarter + to * self->kernel->cell);
-    }
-}
-
 static void
 s_pack (const s_tile_t *self)
 {
     fuota_fec_eight_t eight = { { 0 } };
     uint64_t columns [UINT8_MAX + 33] = { 0 };
-    uint32_t groups = self->groups * self->halves;
-    for (uint32_t group = 0; group < groups; group++) {
+    for (uint32_t group = 0; group < self->groups; group++) {
         fuota_fec_eight (self->job, group, eight);
-        s_turn_eight (eight, self->columns * self->halves, columns);
-        uint32_t half = group / self->groups * self->halves;
-        for (uint32_t k = 0; k < self->halves; k++)
-            s_pack_columns (self, self->data + (half + k) * self->data_size,
-                group % self->groups, columns + k * self->columns);
+        s_turn_eight (eight, self->columns, columns);
+        for (uint32_t c = 0, width; c < self->columns; c += width) {
+            width = s_width (self, c);
+            self->kernel->pack (columns + c, width,
+                s_cells (self, c) + group * width * self->kernel->cell);
+        }
     }
-    if (self->halves == 2)
-        s_add_quarters (self, s_data_sums, self->data, self->data_size);
 }
 
 //  The rows
 
-//  Rows of the next batch.
-static uint32_t
-s_next_rows (const s_tile_t *self)
-{
-    uint32_t left = self->left + self->drawn;
-    return left < self->batch ? left : self->batch;
-}
-
-//  Draw what is left to draw of the next batch, and make it the batch.
-//  Returns its rows.
-static uint32_t
-s_draw_rows (s_tile_t *self)
-{
-    uint32_t rows = s_next_rows (self);
-    for (; self->drawn < rows; self->drawn++, self->left--)
-        self->next_n [self->drawn] = fuota_fec_sweep_next (self->sweep,
-            self->bits + self->drawn, self->stride);
-    memcpy (self->n, self->next_n, rows * sizeof *self->n);
-    self->drawn = 0;
-    return rows;
-}
-
-static void
-s_turn_rows (const s_tile_t *self)
-{
-    for (uint32_t k = 0; k < self->halves; k++)
-        for (uint32_t w = 0; w < FUOTA_FEC_WORDS (self->job->m); w++)
-            self->kernel->turn (self->bits + w * self->stride +
-                                    k * self->kernel->tile,
-                self->rows +
-                    (k * self->halves + w / self->words) * self->rows_size +
-                    (size_t) (w % self->words) * 8 * self->kernel->tile);
-    if (self->halves == 2)
-        s_add_quarters (self, s_row_sums, self->rows, self->rows_size);
-}
-
-//  The result
-
-//  Let the sweep go on with the next batch up to draws to be marked. Returns
-//  false if the batch is complete.
+//  Let the sweep go on with the next tile up to draws to be marked. Returns
+//  false if the tile is complete.
 static bool
 s_next_marks (s_tile_t *self, fuota_fec_marks_t *marks)
 {
-    while (self->drawn < s_next_rows (self)) {
+    while (self->left && self->next_count < self->kernel->tile) {
         if (fuota_fec_sweep_marks (self->sweep, marks))
             return true;
-        self->next_n [self->drawn] = fuota_fec_sweep_end (self->sweep,
-            self->bits + self->drawn, self->stride);
-        self->drawn++;
+        self->next_n [self->next_count] = fuota_fec_sweep_end (self->sweep,
+            self->bits + self->next_count, self->stride);
+        self->next_count++;
         self->left--;
     }
     return false;
 }
 
-//  A product for a panel, and meanwhile marks for the next batch.
-static void
-s_multiply_marking (s_tile_t *self, const uint8_t *rows, const uint8_t *cells)
+//  Draw what is left to draw of the next tile, and go on to it. Returns its
+//  rows.
+static uint32_t
+s_next (s_tile_t *self)
 {
-    memset (self->panel, 0, (size_t) self->kernel->panel * self->kernel->tile);
+    fuota_fec_marks_t marks;
+    while (s_next_marks (self, &marks)) {
+        fuota_fec_mark (&marks);
+        fuota_fec_sweep_marked (self->sweep, marks.count);
+    }
+    for (uint32_t w = 0; w < self->words; w++)
+        self->kernel->turn (self->bits + w * self->stride,
+            self->rows + (size_t) w * 8 * self->kernel->tile);
+    memcpy (self->n, self->next_n, self->next_count * sizeof *self->n);
+    self->count = self->next_count;
+    self->next_count = 0;
+    return self->count;
+}
+
+//  The result
+
+//  A product for a panel of full width, and meanwhile marks for the next
+//  tile.
+static void
+s_multiply_marking (s_tile_t *self, const uint8_t *cells, uint8_t *sums)
+{
+    memset (sums, 0, self->kernel->panel * self->kernel->tile);
     for (uint32_t group = 0; group < self->groups;) {
         fuota_fec_marks_t marks = { NULL, self->sweep->draws, 0, 0 };
         bool more = s_next_marks (self, &marks);
-        group = self->kernel->multiply_marking (rows, group, self->groups,
-            cells, self->panel, &marks);
+        group = self->kernel->multiply_marking (self->rows, group, self->groups,
+            cells, sums, &marks);
         if (more)
             fuota_fec_sweep_marked (self->sweep, marks.count);
     }
 }
 
 static void
-s_multiply_panel (s_tile_t *self, const uint8_t *rows, const uint8_t *cells,
-    uint32_t width)
+s_multiply (s_tile_t *self)
 {
-    if (self->kernel->multiply_marking && width == self->kernel->panel)
-        s_multiply_marking (self, rows, cells);
-    else
-        self->kernel->multiply (rows, self->groups, cells, width, self->panel);
-}
-
-static void
-s_multiply_step (s_tile_t *self, const s_step_t *step)
-{
-    const uint8_t *rows = self->rows + step->rows * self->rows_size;
-    const uint8_t *data = self->data + step->data * self->data_size;
+    const fuota_fec_kernel_t *kernel = self->kernel;
     for (uint32_t c = 0, width; c < self->columns; c += width) {
-        width = s_panel_width (self, c);
-        s_multiply_panel (self, rows,
-            data + (size_t) c * self->groups * self->kernel->cell, width);
-        size_t at = (size_t) c * self->kernel->tile;
-        for (uint32_t k = 0; k < 4; k++)
-            if (step->into >> k & 1) {
-                uint8_t *sums = self->sums + k * self->sums_size + at;
-                self->kernel->add (sums, sums, self->panel,
-                    (size_t) width * self->kernel->tile);
-            }
+        const uint8_t *cells = s_cells (self, c);
+        uint8_t *sums = self->sums + c * kernel->tile;
+        width = s_width (self, c);
+        if (kernel->multiply_marking && width == kernel->panel)
+            s_multiply_marking (self, cells, sums);
+        else
+            kernel->multiply (self->rows, self->count, self->groups, cells,
+                width, sums);
     }
 }
 
-static void
-s_multiply (s_tile_t *self)
-{
-    memset (self->sums, 0, self->halves * self->halves * self->sums_size);
-    const s_step_t *steps = self->halves == 2 ? s_halves : s_whole;
-    size_t count = self->halves == 2 ? sizeof s_halves / sizeof *s_halves : 1;
-    for (size_t i = 0; i < count; i++)
-        s_multiply_step (self, &steps [i]);
-}
-
-//  Turn columns of 16 rows, eight at a time; those that are not there are
-//  some others.
+//  Turn columns of 16 rows, eight at a time; for those that are not there
+//  others do.
 static void
 s_turn_sums (const s_tile_t *self, const uint8_t *sums,
     uint8_t out [16][UINT8_MAX + 1])
@@ -320,33 +199,16 @@ s_turn_sums (const s_tile_t *self, const uint8_t *sums,
     }
 }
 
-//  Write rows of a tile that are in a quarter: its columns from that on.
 static void
-s_write_quarter (const s_tile_t *self, const uint8_t *sums, uint32_t rows,
-    const uint32_t *n, uint32_t column)
+s_write (const s_tile_t *self)
 {
     uint8_t out [16][UINT8_MAX + 1];
-    uint32_t columns = self->job->block->frag_size - column;
-    if (columns > self->columns)
-        columns = self->columns;
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < self->count; i++) {
         if (i % 16 == 0)
-            s_turn_sums (self, sums + i, out);
-        memcpy (fuota_fec_place (self->job, n [i]) + column, out [i % 16],
-            columns);
+            s_turn_sums (self, self->sums + i, out);
+        memcpy (fuota_fec_place (self->job, self->n [i]), out [i % 16],
+            self->columns);
     }
-}
-
-static void
-s_write (const s_tile_t *self, uint32_t rows)
-{
-    for (uint32_t i = 0; i < rows; i += self->kernel->tile)
-        for (uint32_t k = 0; k < self->halves; k++)
-            s_write_quarter (self,
-                self->sums + (i / self->kernel->tile * self->halves + k) *
-                                 self->sums_size,
-                rows - i < self->kernel->tile ? rows - i : self->kernel->tile,
-                self->n + i, k * self->columns);
 }
 
 size_t
@@ -361,14 +223,11 @@ fuota_fec_tile_rows (const fuota_fec_job_t *job, void *scratch)
 {
     s_tile_t self;
     s_layout (&self, job, (uintptr_t) scratch);
-    //  Rows and groups that are not there are zeros or do not matter
-    memset (self.bits, 0,
-        FUOTA_FEC_WORDS (job->m) * self.stride * sizeof *self.bits);
-    memset (self.rows, 0, self.rows_size * self.halves * self.halves);
+    //  Rows that are not there do not matter, but are looked at
+    memset (self.bits, 0, self.words * self.stride * sizeof *self.bits);
     s_pack (&self);
-    for (uint32_t rows; (rows = s_draw_rows (&self));) {
-        s_turn_rows (&self);
+    while (s_next (&self)) {
         s_multiply (&self);
-        s_write (&self, rows);
+        s_write (&self);
     }
 }

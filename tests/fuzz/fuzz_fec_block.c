@@ -21,7 +21,7 @@
 #define S_COMPARED 24
 
 //  The plain encoder's time, and a little memory
-#define S_MAX_SIZE (1u << 18)
+#define S_MAX_SIZE (1u << 16)
 
 int LLVMFuzzerTestOneInput (const uint8_t *input, size_t size);
 
