@@ -77,7 +77,8 @@ s_env (const driver_t *self)
         .next_row = self->next_row,
         .image = self->image,
         .used_groups = self->used_groups,
-        .session_cnt = self->session_cnt };
+        .session_cnt = self->session_cnt,
+        .clock_wrong = self->clock_wrong };
     return env;
 }
 

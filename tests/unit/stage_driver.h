@@ -24,6 +24,7 @@ typedef struct {
     uint64_t next_row;
     unsigned used_groups;
     uint32_t session_cnt;
+    bool clock_wrong;
     fuota_slice_t image;
     fuota_effects_t out;  //  Of the last step, or all of the last uplink
     uint64_t queued;      //  Row of a command that may be in the queue

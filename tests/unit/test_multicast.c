@@ -704,6 +704,27 @@ test_multicast__session_time (void **state)
         }
 }
 
+//  No session is told to devices by a clock that has jumped.
+static void
+test_multicast__our_clock_has_jumped (void **state)
+{
+    (void) state;
+    driver_t driver = s_new ();
+    driver.group.at_step [FUOTA_STEP_GROUP] = 0;
+    driver.group.at_step [FUOTA_STEP_SESSION_WAIT] = 1;
+    driver.clock_wrong = true;
+    for (unsigned i = 0; i < 3; i++) {
+        driver_group_tick (&driver);
+        assert_int_equal (driver.group.phase, FUOTA_SETTING_UP);
+        assert_int_equal (driver.group.session, 0);
+        assert_true (driver.group.wake_at > driver.now);
+        driver.now = driver.group.wake_at;
+    }
+    driver.clock_wrong = false;
+    driver_group_tick (&driver);
+    assert_int_equal (driver.group.phase, FUOTA_WAITING);
+}
+
 static void
 test_multicast__finishing (void **state)
 {
@@ -815,6 +836,7 @@ main (void)
         cmocka_unit_test (test_multicast__host_without_a_group),
         cmocka_unit_test (test_multicast__quorum_and_deadline),
         cmocka_unit_test (test_multicast__session_time),
+        cmocka_unit_test (test_multicast__our_clock_has_jumped),
         cmocka_unit_test (test_multicast__finishing),
         cmocka_unit_test (test_multicast__operators_words),
     };

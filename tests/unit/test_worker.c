@@ -667,6 +667,43 @@ test_worker__operators_words (void **state)
     assert_true (fuota_worker_due (rig->worker) == INT64_MAX);
 }
 
+static void
+s_order (rig_t *rig, uint64_t seq, fuota_operate_t operate, size_t size)
+{
+    uint8_t order [1 + FUOTA_ID_SIZE] = { (uint8_t) operate };
+    s_id (0, order + 1);
+    scratch_put_bytes (&rig->scratch, FUOTA_TABLE_ORDER, fuota_key_order (seq),
+        order, size);
+}
+
+//  Orders are rows: carried out in their order, at the next start too, and
+//  gone with what they brought about. Alien ones are just gone.
+static void
+test_worker__orders_survive (void **state)
+{
+    rig_t *rig = *state;
+    s_deploy (rig, 0, 1, 1);
+    s_set_up (rig);
+    s_order (rig, 1, FUOTA_OPERATE_PAUSE, 1 + FUOTA_ID_SIZE);
+    s_order (rig, 2, FUOTA_OPERATE_CANCEL, FUOTA_ID_SIZE);
+    s_order (rig, 3, FUOTA_OPERATE_CANCEL, 0);
+    s_start (rig);
+    assert_true (fuota_worker_due (rig->worker) <= rig->now);
+    s_begin (rig);
+    fuota_worker_tick (rig->worker);
+    s_commit (rig);
+    assert_true (s_group (rig, 0).paused);
+    assert_int_equal (scratch_count (&rig->scratch, FUOTA_TABLE_ORDER), 0);
+    s_ticks (rig);
+    s_order (rig, 4, FUOTA_OPERATE_RESUME, 1 + FUOTA_ID_SIZE);
+    s_order (rig, 5, FUOTA_OPERATE_PAUSE, 1 + FUOTA_ID_SIZE);
+    s_order (rig, 6, FUOTA_OPERATE_RESUME, 1 + FUOTA_ID_SIZE);
+    fuota_worker_orders (rig->worker);
+    s_ticks (rig);
+    assert_false (s_group (rig, 0).paused);
+    assert_int_equal (scratch_count (&rig->scratch, FUOTA_TABLE_ORDER), 0);
+}
+
 //  ---------------------------------------------------------------------
 //  The clock's worker
 
@@ -780,6 +817,7 @@ main (void)
         TEST (test_worker__alien_records_are_passed_over),
         TEST (test_worker__alien_messages),
         TEST (test_worker__operators_words),
+        TEST (test_worker__orders_survive),
         CLOCK (test_worker__clock_answers),
         CLOCK (test_worker__clock_dialect),
     };
