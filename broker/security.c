@@ -42,7 +42,11 @@ fuota_security_open (fuota_security_t *self, const char *key_file,
     const char *clients, char *error, size_t size)
 {
     *self = (fuota_security_t){ .auth = NULL };
-    if (s_check_mode (key_file, error, size))
+    //  Of a public key's file zcert reads the secret one beside it
+    char secret [4096];
+    snprintf (secret, sizeof secret, "%s_secret", key_file);
+    if (s_check_mode (zsys_file_exists (secret) ? secret : key_file, error,
+            size))
         return -1;
     self->cert = zcert_load (key_file);
     if (!self->cert || !s_has_secret (self->cert)) {

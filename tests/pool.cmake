@@ -19,3 +19,7 @@ target_link_libraries (bench_pool PRIVATE fuota_warnings scratch pool fec_job
     PkgConfig::CRYPTO)
 add_test (NAME bench/pool COMMAND bench_pool $<TARGET_FILE:fuota-fec> --smoke)
 set_tests_properties (bench/pool PROPERTIES LABELS bench TIMEOUT 120)
+fuota_fuzz (fec_message LIBS pool_core fec_job)
+fuota_test (unit security LIBS security)
+fuota_test (actor pool_actor LIBS scratch pool fec_job PkgConfig::CRYPTO
+    TIMEOUT 60)
