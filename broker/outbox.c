@@ -40,6 +40,7 @@ typedef struct {
     uint8_t tries;
     bool uncertain;  //  FRAGMENT: may have been taken; read the counter
     bool counting;   //  The counter is being read
+    bool perhaps;    //  UNICAST: may be in the device's queue at the host
 } s_entry_t;
 
 //  A line of rows for one device or one deployment.
@@ -266,6 +267,7 @@ s_add (fuota_outbox_t *self, unsigned owner, uint64_t number,
         .kind = (uint8_t) row->kind,
         //  Withdrawn in an earlier life: it may be in the device's queue
         .state = row->withdrawn ? TAKEN : WAITING,
+        .perhaps = !self->started,
         .uncertain = !self->started && row->kind == FUOTA_FRAGMENT };
     self->entry_buckets [bucket] = at;
     self->stats.rows++;
@@ -532,12 +534,13 @@ s_hand (fuota_outbox_t *self, uint32_t at, fuota_downlink_t *out)
         self->stats.retried++;
         entry->state = WAITING;
         entry->uncertain = entry->kind == FUOTA_FRAGMENT;
+        entry->perhaps = true;
     }
     entry->counting = entry->uncertain;
     if (entry->expires_at && self->now >= entry->expires_at &&
         !entry->uncertain) {
         self->stats.expired++;
-        s_say (self, entry, FUOTA_EXPIRED, "");
+        s_say (self, entry, entry->perhaps ? FUOTA_EXPIRED : FUOTA_LATE, "");
         s_settle (self, at);
         return false;
     }

@@ -133,7 +133,7 @@ s_redundancy (const fuota_wish_check_t *self, uint32_t nb_frag)
         return (
             uint32_t) (((uint64_t) nb_frag * wish->redundancy_percent + 99) /
                        100);
-    return fuota_plan_coded ((nb_frag * loss + 999) / 1000, loss);
+    return fuota_plan_redundancy (nb_frag, loss);
 }
 
 //  Most fragments an image may have, so that it and its parity fit.

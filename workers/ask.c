@@ -153,6 +153,10 @@ s_outcome (fuota_subject_t self, const fuota_outcome_t *outcome,
         device->sent_at = env->now;
         device->wake_at = env->now + wait;
     }
+    else if (outcome->kind == FUOTA_LATE) {
+        device->tries--;  //  The host never had it: that was no attempt
+        return s_again (self, env, out);
+    }
     else if (outcome->kind == FUOTA_EXPIRED || outcome->kind == FUOTA_REFUSED)
         return s_again (self, env, out);
     return FUOTA_ASK_WAIT;

@@ -160,7 +160,11 @@ s_unicast (fuota_subject_t self, const fuota_happening_t *happening,
         if (kind == FUOTA_SENT) {
             device->unicast_n++;
             device->tries = 0;
+            self.group->sent++;
+            self.group->air_time += env->deployment->air_time / 1000;
         }
+        if (kind == FUOTA_LATE && device->tries)
+            device->tries--;  //  The host never had it
         if (kind == FUOTA_NEVER) {
             fuota_ask_failed (self, FUOTA_ASK_NEVER, happening, env, out);
             return;
@@ -309,6 +313,7 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
             break;
         case FUOTA_REFUSED:
         case FUOTA_EXPIRED:
+        case FUOTA_LATE:
             if (group->pen == FUOTA_PEN_TAKEN ||
                 group->pen == FUOTA_PEN_WRITTEN)
                 s_again (group, env);

@@ -467,10 +467,6 @@ s_finishing (fuota_group_t *group, const fuota_happening_t *happening,
     //  Deleting the group empties its queue too; nothing of ours is in it by
     //  now unless we were cancelled.
     if (group->host_group [0]) {
-        uint64_t flush;
-        if (group->cancelled)
-            snprintf (fuota_effects_row (out, env, FUOTA_FLUSH, &flush)->group,
-                sizeof group->host_group, "%s", group->host_group);
         snprintf (fuota_effects_row (out, env, FUOTA_GROUP_DELETE, &group->row)
                       ->group,
             sizeof group->host_group, "%s", group->host_group);

@@ -32,18 +32,39 @@ s_root (uint64_t value)
     return (uint32_t) root;
 }
 
-uint32_t
-fuota_plan_coded (uint32_t missing, uint32_t permille)
+//  Those missing, three standard deviations of something, the code's overhead
+//  of 8, and the loss of coded ones.
+static uint32_t
+s_coded (uint64_t missing, uint64_t variance, uint32_t permille)
 {
-    if (permille > 900)
-        permille = 900;  //  Beyond that no parity helps: a bound for the count
-    //  9 * missing under the root: three standard deviations at most
-    uint64_t spread =
-        s_root (9ull * missing * (permille ? permille : 1) / 1000);
+    uint64_t spread = s_root (9 * variance);
     uint64_t count = (missing + spread + 8) * 1000ull / (1000 - permille) + 1;
     if (count < 10)
         count = 10;
     return count > FUOTA_PLAN_MAX_N ? FUOTA_PLAN_MAX_N : (uint32_t) count;
+}
+
+//  Beyond that no parity helps: a bound for the count
+static uint32_t
+s_bound (uint32_t permille)
+{
+    return permille > 900 ? 900 : permille;
+}
+
+uint32_t
+fuota_plan_redundancy (uint32_t nb_frag, uint32_t permille)
+{
+    permille = s_bound (permille);
+    uint64_t lost = ((uint64_t) nb_frag * permille + 999) / 1000;
+    return s_coded (lost, lost, permille);
+}
+
+uint32_t
+fuota_plan_coded (uint32_t missing, uint32_t permille)
+{
+    permille = s_bound (permille);
+    return s_coded (missing,
+        (uint64_t) missing * (permille ? permille : 1) / 1000, permille);
 }
 
 uint32_t

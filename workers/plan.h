@@ -26,6 +26,10 @@ uint32_t fuota_plan_padding (uint32_t size, uint32_t frag_size);
 //  code's overhead, and the loss of coded ones. 10 at least.
 uint32_t fuota_plan_coded (uint32_t missing, uint32_t permille);
 
+//  Coded fragments to plan for M uncoded ones before anything is known but
+//  the expected loss: the same with the spread of the losses themselves.
+uint32_t fuota_plan_redundancy (uint32_t nb_frag, uint32_t permille);
+
 //  Milliseconds from one fragment to the next, so that the host's jitter and
 //  the duty-cycle share (permille of the gateways' time) are kept, times the
 //  number of gateways that send one after the other. Class B: at least the

@@ -120,6 +120,13 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
     const fuota_env_t *env, fuota_effects_t *out)
 {
     Phase phase = self.group->phase;
+    if (happening->kind == FUOTA_OUTCOME &&
+        happening->outcome->kind == FUOTA_NEVER &&
+        self.device->end == FUOTA_END_COMPLETE &&
+        happening->outcome->row != self.device->row)
+        //  Nobody waits for its tags, but somebody should know
+        fuota_effects_line (out, true, "note", "host",
+            happening->outcome->words);
     if (phase >= FUOTA_FINISHING)
         s_finish (self, env, out);
     else if (phase == FUOTA_SENDING || phase == FUOTA_COLLECTING)
@@ -186,7 +193,11 @@ fuota_stage_resume (fuota_group_t *group, const fuota_env_t *env,
     if (!group->paused || group->phase >= FUOTA_FINISHING)
         return FUOTA_EBUSY;
     group->paused = false;
-    group->wake_at = env->now;
+    //  A fragment on its way keeps its deadline, the next one its place
+    if (group->pen != FUOTA_PEN_TAKEN && group->pen != FUOTA_PEN_WRITTEN)
+        group->wake_at = group->pen == FUOTA_PEN_UP
+                             ? group->pen_at + env->deployment->period
+                             : env->now;
     fuota_effects_line (out, false, "phase", fuota_phase_name (group),
         "resumed");
     out->wake_devices = out->wake_group = true;
@@ -205,6 +216,11 @@ fuota_stage_cancel (fuota_group_t *group, const fuota_env_t *env,
     if (group->phase != FUOTA_PREPARING) {
         fuota_effects_drop (out, group->row);
         group->row = 0;
+    }
+    if (group->host_group [0]) {
+        uint64_t flush;  //  Nothing more goes out, whatever else there is to do
+        fuota_row_t *row = fuota_effects_row (out, env, FUOTA_FLUSH, &flush);
+        snprintf (row->group, sizeof row->group, "%s", group->host_group);
     }
     fuota_stage_phase (group, FUOTA_FINISHING, env, out);
     return 0;
@@ -241,7 +257,7 @@ fuota_stage_end (fuota_subject_t self, End end, const char *words,
     bool known = device->has_group && device->stopped_at > FUOTA_STEP_GROUP;
     bool clean =
         known && (end == FUOTA_END_CANCELLED ||
-                     (end == FUOTA_END_COMPLETE && env->deployment->clean_up));
+                     (env->deployment->clean_up && end != FUOTA_END_TIMED_OUT));
     if (end == FUOTA_END_COMPLETE && env->deployment->tags_count) {
         uint64_t id;
         fuota_effects_row (out, env, FUOTA_TAGS, &id)->dev_eui = env->dev_eui;
@@ -254,11 +270,14 @@ void
 fuota_stage_phase (fuota_group_t *group, Phase phase, const fuota_env_t *env,
     fuota_effects_t *out)
 {
+    fuota_group_t named = { .phase = phase,
+        .round = group->round,
+        .cancelled = group->cancelled };  //  "paused" is no phase
     group->phase = phase;
     group->wake_at = env->now;
     if (phase == FUOTA_OVER)
         group->ended_at = env->now;
-    fuota_effects_line (out, false, "phase", fuota_phase_name (group),
+    fuota_effects_line (out, false, "phase", fuota_phase_name (&named),
         group->error);
     out->wake_devices = out->wake_group = true;
 }

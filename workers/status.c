@@ -104,7 +104,7 @@ s_received (fuota_subject_t self, const fuota_command_t *report,
                 env, out);
         return;
     }
-    device->missing = 0;
+    device->reported = false;  //  It says no numbers
     fuota_stage_end (self, FUOTA_END_COMPLETE, NULL, env, out);
 }
 
@@ -220,17 +220,30 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
 #define UNICAST_DEVICES 4
 #define UNICAST_FRAGMENTS 8
 
-static bool
-s_may_repair (const fuota_group_t *group, const fuota_env_t *env)
+//  Coded fragments that N and the air-time budget leave.
+static uint32_t
+s_room (const fuota_group_t *group, const fuota_env_t *env)
 {
     const fuota_deployment_t *deployment = env->deployment;
+    uint32_t room = FUOTA_PLAN_MAX_N + 1 - group->next_n;
     uint64_t budget = deployment->repair_budget * 1000ull;
     uint64_t planned = (deployment->nb_frag + deployment->redundancy) *
                        (uint64_t) (deployment->air_time / 1000);
     uint64_t repairs =
         group->air_time > planned ? group->air_time - planned : 0;
-    return group->round <= deployment->repair_rounds &&
-           group->next_n <= FUOTA_PLAN_MAX_N && (!budget || repairs < budget);
+    uint64_t left = budget > repairs ? budget - repairs : 0;
+    uint64_t each =
+        deployment->air_time / 1000 ? deployment->air_time / 1000 : 1;
+    if (budget && left / each < room)
+        room = (uint32_t) (left / each);
+    return room;
+}
+
+static bool
+s_may_repair (const fuota_group_t *group, const fuota_env_t *env)
+{
+    return group->round <= env->deployment->repair_rounds &&
+           s_room (group, env) > 0;
 }
 
 static void
@@ -244,7 +257,7 @@ s_repair (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
                         : env->deployment->expected_loss;
     uint32_t count =
         alone ? group->worst + 2 : fuota_plan_coded (group->worst, loss);
-    uint32_t room = FUOTA_PLAN_MAX_N - group->next_n + 1;
+    uint32_t room = s_room (group, env);
     char words [64];
     if (count > room)
         count = room;

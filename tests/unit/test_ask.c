@@ -254,6 +254,23 @@ test_ask__answer_overtakes_the_host (void **state)
     driver_nothing (&driver);
 }
 
+//  The host was away and never had it: asked again as often as that happens.
+static void
+test_ask__late_is_no_attempt (void **state)
+{
+    (void) state;
+    driver_t driver;
+    driver_init (&driver, 1);
+    driver_at (&driver, FUOTA_STEP_FRAG_DELETE, FUOTA_SETTING_UP);
+    driver_tick (&driver);
+    for (unsigned i = 0; i < 50; i++) {
+        assert_int_equal (driver.device.asked, FUOTA_ASKED_QUEUED);
+        assert_int_equal (driver.device.tries, 1);
+        driver_outcome (&driver, FUOTA_LATE);
+    }
+    assert_int_equal (driver.device.end, FUOTA_END_NONE);
+}
+
 int
 main (void)
 {
@@ -268,6 +285,7 @@ main (void)
         cmocka_unit_test (test_ask__alien_outcomes),
         cmocka_unit_test (test_ask__pause_and_resume),
         cmocka_unit_test (test_ask__answer_overtakes_the_host),
+        cmocka_unit_test (test_ask__late_is_no_attempt),
     };
     return cmocka_run_group_tests_name ("ask", tests, NULL, NULL);
 }

@@ -580,7 +580,7 @@ test_outbox__expiry (void **state)
     s_del (rig, D, 1);
     //  The one behind it is too old by now: not handed over at all
     s_turn (rig, NULL);
-    s_told (rig, FUOTA_EXPIRED, 2);
+    s_told (rig, FUOTA_LATE, 2);
     assert_int_equal (rig->down_count, 0);
     assert_int_equal (s_stats (rig).expired, 1);
     //  A fragment that may have been taken is not given up by the clock alone

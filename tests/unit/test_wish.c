@@ -336,7 +336,7 @@ test_wish__becomes_a_plan (void **state)
     assert_int_equal (plan->nb_frag, 43);
     assert_int_equal (plan->padding, 43 * 239 - 10 * KIB);
     assert_int_equal (plan->expected_loss, 100);
-    assert_int_equal (plan->redundancy, fuota_plan_coded (5, 100));
+    assert_int_equal (plan->redundancy, fuota_plan_redundancy (43, 100));
     assert_int_equal (plan->frequency, 869525000);
     assert_int_equal (plan->time_out, FUOTA_PLAN_AUTO_TIME_OUT);
     assert_int_equal (plan->quorum, 100);
