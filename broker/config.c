@@ -3,7 +3,10 @@
 //  Walks the file by the tables of config_table.c. libconfig's handle never
 //  leaves this source.
 
+#include <ctype.h>
+#include <errno.h>
 #include <libconfig.h>
+#include <stdlib.h>
 #include <string.h>
 #include "broker/config_private.h"
 #include "workers/package/region.h"
@@ -274,11 +277,46 @@ s_take (self_t *self, config_t *handle, int read)
     return self->count ? -1 : 0;
 }
 
+//  libconfig takes a number without an L as 32 bits and cuts it silently.
+static void
+s_check_numbers (self_t *self, FILE *file)
+{
+    char line [1024];
+    for (unsigned number = 1; fgets (line, sizeof line, file); number++) {
+        bool quoted = false;
+        for (char *at = line; *at && (quoted || !strchr ("#/", *at));) {
+            quoted ^= *at == '"';
+            if (quoted || !isdigit ((unsigned char) *at) ||
+                (at > line && (isalnum ((unsigned char) at [-1]) ||
+                                  strchr ("_.", at [-1])))) {
+                at++;
+                continue;
+            }
+            char *end;
+            errno = 0;
+            long long value = strtoll (at, &end, 0);
+            if (*end != 'L' && (errno || value > INT32_MAX)) {
+                fprintf (self->faults,
+                    "%s:%u: %.*s; allowed above %d only "
+                    "with an L behind it\n",
+                    self->name, number, (int) (end - at), at, INT32_MAX);
+                self->count++;
+            }
+            at = end > at ? end : at + 1;
+        }
+    }
+}
+
 int
 fuota_config_load (fuota_config_t *self, const char *path, FILE *faults)
 {
     self_t walk = { self, path, faults, 0 };
     config_t handle;
+    FILE *file = fopen (path, "r");
+    if (file) {
+        s_check_numbers (&walk, file);
+        fclose (file);
+    }
     config_init (&handle);
     return s_take (&walk, &handle, config_read_file (&handle, path));
 }

@@ -264,7 +264,7 @@ s_check_room (fuota_control_t *self, fuota_turn_t *turn)
         fuota_control_failed (turn, "");
         fuota_control_say (turn, FUOTA_FAILED,
             "state is full: %zu KiB wanted, %zu KiB left, %zu KiB used; make "
-            "state.map_size larger",
+            "state.map_mib larger",
             need >> 10, room >> 10, used >> 10);
     }
 }

@@ -233,15 +233,56 @@ fuota_engine_parity (fuota_engine_t *self, uint64_t *shared, uint64_t *computed)
     zstr_free (&name);
 }
 
+//  The actors without which nothing goes on, and their names.
+static zactor_t *
+s_actor (fuota_engine_t *self, unsigned i, const char **name)
+{
+    const struct {
+        zactor_t *actor;
+        const char *name;
+    } actors [] = {
+        { self->store, "store" },
+        { self->deployments, "deployments" },
+        { self->clock, "clock" },
+        { self->router, "router" },
+        { self->outbox, "outbox" },
+        { self->control, "control" },
+        { self->sim, "sim" },
+        { self->chirpstack, "chirpstack" },
+    };
+    if (i >= sizeof actors / sizeof *actors)
+        return NULL;
+    *name = actors [i].name;
+    //  A host that is not here: any other stands in for it
+    return actors [i].actor ? actors [i].actor : self->store;
+}
+
+void
+fuota_engine_watch (fuota_engine_t *self, zpoller_t *poller)
+{
+    const char *name;
+    zactor_t *actor;
+    for (unsigned i = 0; (actor = s_actor (self, i, &name)); i++)
+        if (i == 0 || actor != self->store)
+            zpoller_add (poller, actor);
+}
+
 char *
 fuota_engine_fault (fuota_engine_t *self, zsock_t *which)
 {
-    if (!self->store || which != zactor_sock (self->store))
-        return NULL;
-    zmsg_t *msg = zmsg_recv (self->store);
-    char *what = msg ? zmsg_popstr (msg) : NULL;
-    char *words = what && streq (what, "FAULT") ? zmsg_popstr (msg) : NULL;
-    zstr_free (&what);
-    zmsg_destroy (&msg);
-    return words;
+    const char *name;
+    zactor_t *actor;
+    for (unsigned i = 0; (actor = s_actor (self, i, &name)); i++) {
+        if ((void *) which != (void *) actor)
+            continue;
+        zmsg_t *msg = zmsg_recv (actor);
+        char *what = msg ? zmsg_popstr (msg) : NULL;
+        char *words = what && streq (what, "FAULT") ? zmsg_popstr (msg) : NULL;
+        if (!words)
+            words = zsys_sprintf ("%s ended by itself", name);
+        zstr_free (&what);
+        zmsg_destroy (&msg);
+        return words;
+    }
+    return NULL;
 }

@@ -52,7 +52,11 @@ zactor_t *fuota_engine_sim (const fuota_config_t *config);
 void fuota_engine_parity (fuota_engine_t *self, uint64_t *shared,
     uint64_t *computed);
 
-//  Words of a store that could not write, if it told so by now, else NULL.
+//  Let a poller hear of every actor.
+void fuota_engine_watch (fuota_engine_t *self, zpoller_t *poller);
+
+//  Why the engine cannot go on, if which, as a poller gave it, is an actor
+//  that ended by itself: the store's own words, or that it ended. Else NULL.
 //  The caller frees them.
 char *fuota_engine_fault (fuota_engine_t *self, zsock_t *which);
 

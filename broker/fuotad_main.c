@@ -45,13 +45,13 @@ static const char s_help [] =
     "  fuotad firmware.bin --devices 1000 --loss 20 --parity 10\n"
     "  fuotad -c /etc/fuota/fuotad.cfg\n";
 
-//  Wait for a signal to end, or for the store to say that it cannot go on.
+//  Wait for a signal to end, or for an actor that cannot go on.
 static int
 s_wait (fuota_engine_t *engine, int signals)
 {
-    zpoller_t *poller =
-        zpoller_new (&signals, zactor_sock (engine->store), NULL);
+    zpoller_t *poller = zpoller_new (&signals, NULL);
     assert (poller);
+    fuota_engine_watch (engine, poller);
     int rc = FUOTA_EXIT_OK;
     for (;;) {
         zsock_t *which = zpoller_wait (poller, -1);
@@ -59,7 +59,7 @@ s_wait (fuota_engine_t *engine, int signals)
         if (words) {
             //  State is on disk up to the last commit. Nothing else may be
             //  written or sent from here on, so there is nothing to stop.
-            zsys_error ("fuotad: state cannot be written: %s", words);
+            zsys_error ("fuotad: cannot go on: %s", words);
             _exit (FUOTA_EXIT_DISK);
         }
         if ((void *) which == (void *) &signals)
