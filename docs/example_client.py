@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Deploy an image and follow it. First, once:
-#     protoc -I schema --python_out=. schema/event.proto schema/record.proto schema/control.proto
+#     protoc -I schema --python_out=. schema/*.proto
 # then: example_client.py CONTROL EVENTS IMAGE DEVEUI [DEVEUI ...]
 import sys
 import zmq

@@ -117,6 +117,8 @@ def full_disk():
                     out.write(bytes(4096))
             except OSError:
                 pass  #  That was wanted: nothing is left
+        #  One more would need what is not there
+        deploy(world, "more", 1000000, 4, 1000, check=False)
         status = until("the disk is full", lambda: world.broker.poll(), 120)
         expect("exit status on a full disk", status, 6)
         os.unlink(filler)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The example client of docs/wire.md against a real broker."""
+import glob
 import os
 import subprocess
 import sys
@@ -44,8 +45,7 @@ def run():
     try:
         schema = os.path.join(ROOT, "schema")
         subprocess.run(["protoc", "-I", schema, "--python_out", world.folder]
-                       + [os.path.join(schema, f"{name}.proto")
-                          for name in ("event", "record", "control")],
+                       + sorted(glob.glob(os.path.join(schema, "*.proto"))),
                        check=True)
         image = os.path.join(world.folder, "image")
         with open(image, "wb") as out:
