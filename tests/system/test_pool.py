@@ -13,6 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 from system import BUILD, FUOTACTL, FUOTAD, Failure, World, run, until
@@ -89,12 +91,7 @@ class PoolWorld(World):
 
     def local(self):
         """Process ids of the broker's own workers."""
-        path = f"/proc/{self.broker.pid}/task"
-        pids = []
-        for task in os.listdir(path):
-            with open(f"{path}/{task}/children") as children:
-                pids += [int(pid) for pid in children.read().split()]
-        return pids
+        return children(self.broker.pid)
 
     def all_there(self, limit=60):
         return until("all blocks are there",
@@ -311,8 +308,61 @@ def test_hosts():
             ip("netns", "del", name, check=False)
 
 
+def children(pid):
+    """Processes that a process has started."""
+    path = f"/proc/{pid}/task"
+    pids = []
+    for task in os.listdir(path):
+        with open(f"{path}/{task}/children") as text:
+            pids += [int(pid) for pid in text.read().split()]
+    return pids
+
+
+def rehearse(kill):
+    """The demo, its workers killed as long as it runs; how each device ended."""
+    out = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen([FUOTAD, "--scale", "400", "--loss", "20"],
+                               stdout=out, stderr=subprocess.DEVNULL)
+    kills = 0
+
+    def over():
+        return process.poll() is not None
+
+    chance = random.Random(5)
+    while kill and not over():
+        end = time.monotonic() + chance.random()
+        until("up to a second passes", lambda: time.monotonic() > end)
+        try:
+            workers = until("a worker runs, or it is over",
+                            lambda: over() or children(process.pid))
+            for pid in [] if workers is True else workers:
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    until("the demo is over", over, 120)
+    out.seek(0)
+    text = out.read()
+    if process.returncode:
+        raise Failure(f"the demo: {process.returncode}\n{text}")
+    lines = [line.split()[:2] for line in text.splitlines()
+             if line.startswith("70b3d57ed")]
+    return lines, kills, text.splitlines()[-1]
+
+
+def test_demo():
+    """The demo ends the same whatever becomes of its workers."""
+    calm, _, parity = rehearse(False)
+    print(parity)
+    killed, kills, parity = rehearse(True)
+    print(f"{parity}; {kills} workers killed")
+    if calm != killed or not kills or len(calm) != 10:
+        raise Failure(f"calm:   {calm}\nkilled: {killed}")
+
+
 TESTS = dict(killed=test_killed, far=test_far, garbage=test_garbage,
-             refused=test_refused_at_start, hosts=test_hosts)
+             refused=test_refused_at_start, hosts=test_hosts,
+             demo=test_demo)
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or list(TESTS)
