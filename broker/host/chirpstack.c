@@ -286,6 +286,12 @@ fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
     self->stats.malformed += rc != 0;
 }
 
+void
+fuota_chirpstack_deaf (fuota_chirpstack_t *self)
+{
+    fuota_chirpstack_air_deaf (&self->air);
+}
+
 bool
 fuota_chirpstack_event_out (fuota_chirpstack_t *self, fuota_event_t *event)
 {

@@ -91,6 +91,9 @@ void fuota_chirpstack_take (fuota_chirpstack_t *self,
 void fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
     fuota_slice_t body, int64_t now);
 
+//  The connection of MQTT was lost: what was said meanwhile may be lost, too.
+void fuota_chirpstack_deaf (fuota_chirpstack_t *self);
+
 //  A call is answered: gRPC status, text and message; unprocessed if the host
 //  cannot have acted on it. Strange tags are ignored.
 void fuota_chirpstack_answer (fuota_chirpstack_t *self, uint64_t tag,

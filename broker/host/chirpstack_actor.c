@@ -12,7 +12,7 @@ typedef struct {
     fuota_chirpstack_args_t args;
     zsock_t *pipe;
     int api_fd, mqtt_fd;
-    uint64_t malformed;
+    uint64_t malformed, losses;
     uint64_t told_token, told_malformed;  //  Of the core's counts
     int64_t warn_at;
     bool terminated;
@@ -139,16 +139,27 @@ s_warn (self_t *self)
 }
 
 static void
+s_mqtt (self_t *self)
+{
+    fuota_mqtt_link_stats_t stats;
+    fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
+    fuota_mqtt_link_stats (self->args.mqtt, &stats);
+    if (stats.losses > self->losses)
+        fuota_chirpstack_deaf (self->args.core);
+    self->losses = stats.losses;
+}
+
+static void
 s_turn (self_t *self)
 {
     for (unsigned n = 0;
          n < TURN && zsock_events (self->args.inbox) & ZMQ_POLLIN; n++)
         s_downlink (self);
-    fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
+    s_mqtt (self);
     fuota_chirpstack_tick (self->args.core, fuota_clock_now ());
     s_api (self);
     s_publish (self);
-    fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
+    s_mqtt (self);
     s_speak (self);
     s_warn (self);
 }

@@ -273,6 +273,15 @@ fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self, fuota_slice_t body)
 //  ---------------------------------------------------------------------
 //  Fates
 
+void
+fuota_chirpstack_air_deaf (fuota_chirpstack_air_t *self)
+{
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FATES; i++)
+        self->fates [i].proven = false;
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_GROUPS; i++)
+        self->groups [i].proven = false;
+}
+
 //  TAKEN if there is nothing to be said yet.
 static OutcomeKind
 s_decide (const fuota_chirpstack_fate_t *fate, int64_t now)

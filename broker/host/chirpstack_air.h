@@ -78,6 +78,9 @@ int fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
     fuota_slice_t body);
 int fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self, fuota_slice_t body);
 
+//  Messages may have been missed: silence says nothing for now.
+void fuota_chirpstack_air_deaf (fuota_chirpstack_air_t *self);
+
 //  The next fate that is known by now. False if there is none.
 bool fuota_chirpstack_air_outcome (fuota_chirpstack_air_t *self, int64_t now,
     fuota_outcome_t *outcome);

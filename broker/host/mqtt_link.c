@@ -112,7 +112,7 @@ s_watch (fuota_mqtt_link_t *self)
     struct epoll_event event = { .events = EPOLLIN };
     if (writing)
         event.events |= EPOLLOUT;
-    //  One that was closed has left the set; its number may be used again
+    //  One that was closed has left the set by itself
     if (sock >= 0 && epoll_ctl (self->epoll, EPOLL_CTL_MOD, sock, &event) == -1)
         epoll_ctl (self->epoll, EPOLL_CTL_ADD, sock, &event);
     self->sock = sock;
@@ -132,6 +132,7 @@ s_lost (fuota_mqtt_link_t *self, const char *why)
     if (self->stats.ready || self->failures == 1)
         zsys_warning ("mqtt: %s:%d: %s", self->host, self->config.port, why);
     self->stats.ready = self->begun = false;
+    self->sock = -1;  //  The next one may have the same number
     self->due = self->now + wait;
 }
 

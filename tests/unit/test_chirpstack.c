@@ -509,15 +509,19 @@ test_chirpstack__fate_by_gateways (void **state)
         const char *name;
         const char *ack;  //  NULL: none
         bool frame;
+        const char *before;  //  What had happened
         uint32_t gateways;
         int64_t at;
         OutcomeKind kind;
     } cases [] = {
-        { "acknowledged", "ack_ok", true, 1, 0, FUOTA_SENT },
-        { "refused", "ack_late", true, 1, 0, FUOTA_REFUSED },
-        { "refused by one of two", "ack_late", true, 2, 2000, FUOTA_REFUSED },
-        { "no word", NULL, true, 1, 2000, FUOTA_SENT },
-        { "nothing to be seen", NULL, false, 1, 2000, FUOTA_SENT },
+        { "acknowledged", "ack_ok", true, "", 1, 0, FUOTA_SENT },
+        { "refused", "ack_late", true, "", 1, 0, FUOTA_REFUSED },
+        { "refused by one of two", "ack_late", true, "", 2, 2000,
+            FUOTA_REFUSED },
+        { "no word", NULL, true, "", 1, 2000, FUOTA_SENT },
+        { "nothing to be seen ever", NULL, false, "", 1, 2000, FUOTA_SENT },
+        { "nothing to be seen", NULL, false, "seen", 1, 2000, FUOTA_EXPIRED },
+        { "nothing could be seen", NULL, false, "deaf", 1, 2000, FUOTA_SENT },
     };
     (void) state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -534,6 +538,21 @@ test_chirpstack__fate_by_gateways (void **state)
         fuota_chirpstack_answer (self, call.tag, 0, false, "",
             fuota_slice (total, sizeof total), NOW);
         call = s_called (self, "MulticastGroupService/Enqueue", NOW);
+        if (cases [i].before [0]) {
+            //  The one before was on air, and its frame was seen
+            s_gateway_says (self, "command/down", "frame");
+            s_gateway_says (self, "event/ack", "ack_ok");
+            fuota_chirpstack_answer (self, call.tag, 0, false, "",
+                fuota_slice (counter, sizeof counter), NOW);
+            s_outcome (self, FUOTA_TAKEN);
+            fuota_chirpstack_tick (self, NOW);
+            s_outcome (self, FUOTA_SENT);
+            want.f_cnt = counter [1] = 8;
+            fuota_chirpstack_take (self, &want, NOW);
+            call = s_called (self, "MulticastGroupService/Enqueue", NOW);
+        }
+        if (strcmp (cases [i].before, "deaf") == 0)
+            fuota_chirpstack_deaf (self);
         if (cases [i].frame)
             s_gateway_says (self, "command/down", "frame");
         if (cases [i].ack)

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: MIT
+"""A whole deployment through ChirpStack: real Mosquitto, its API stood in for.
+
+The stand-in (standin/chirpstack.js) has the host's queues, counters and status
+codes; behind it are the devices of fuota-sim. In the middle of each deployment
+its API is gone for a while, then the broker of MQTT. At the end the stand-in's
+counts prove that each fragment was taken exactly once.
+
+Needs mosquitto, node and npm, and a registry npm can reach; says SKIP where
+one of them is missing.
+"""
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from system import BUILD, FUOTA_SIM, Failure, World, run, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STANDIN = os.path.join(BUILD, "standin")
+APPLICATION = "00000000-0000-4000-8000-000000000001"
+FIRST = 0x70b3d57ed0000001
+DEVICES = 20
+SCALE = 40
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/sbin")
+
+
+def skip(why):
+    print(f"SKIP test_chirpstack: {why}")
+    sys.exit(77)
+
+
+def install():
+    """The stand-in's packages, once for a build."""
+    if not MOSQUITTO or not shutil.which("mosquitto_passwd"):
+        skip("mosquitto is not installed")
+    if not shutil.which("node") or not shutil.which("npm"):
+        skip("node and npm are not installed")
+    os.makedirs(STANDIN, exist_ok=True)
+    package = os.path.join(HERE, "standin", "package.json")
+    with open(package, "rb") as wanted:
+        stamp = hashlib.sha256(wanted.read()).hexdigest()
+    done = os.path.join(STANDIN, "installed")
+    if os.path.exists(done) and open(done).read() == stamp:
+        return
+    shutil.copy(package, STANDIN)
+    result = subprocess.run(["npm", "install", "--no-audit", "--no-fund"],
+                            cwd=STANDIN, capture_output=True, text=True)
+    if result.returncode:
+        skip(f"npm install: {result.stderr.strip()[-300:]}")
+    with open(done, "w") as out:
+        out.write(stamp)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Broker:
+    """Mosquitto as docs/chirpstack.md sets it up, on a free port."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.path = os.path.join(folder, "mosquitto.conf")
+        passwords = os.path.join(folder, "passwd")
+        acl = os.path.join(folder, "acl")
+        open(passwords, "w").close()
+        os.chmod(passwords, 0o600)
+        for user in ("chirpstack", "fuota"):
+            subprocess.run(["mosquitto_passwd", "-b", passwords, user,
+                            f"{user}-secret"], check=True,
+                           capture_output=True)
+        with open(acl, "w") as out:
+            out.write("user chirpstack\ntopic readwrite #\n\nuser fuota\n"
+                      "topic read application/+/device/+/event/+\n"
+                      "topic write application/+/device/+/command/down\n"
+                      "topic read +/gateway/+/event/ack\n"
+                      "topic read +/gateway/+/command/down\n")
+        os.chmod(acl, 0o600)
+        with open(self.path, "w") as out:
+            out.write(f"listener {self.port} 127.0.0.1\n"
+                      "allow_anonymous false\n"
+                      f"password_file {passwords}\nacl_file {acl}\n"
+                      "max_queued_messages 20000\npersistence true\n"
+                      f"persistence_location {folder}/\n"
+                      f"user {os.environ.get('USER', 'root')}\n")
+        self.start()
+
+    def start(self):
+        log = open(os.path.join(self.folder, "mosquitto.log"), "ab")
+        self.process = subprocess.Popen([MOSQUITTO, "-c", self.path],
+                                        stdout=log, stderr=log)
+        until("mosquitto listens", self.listens)
+
+    def listens(self):
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+
+class Host:
+    """The stand-in's process."""
+
+    def __init__(self, world, mqtt, **settings):
+        path = os.path.join(world.folder, "standin.json")
+        with open(path, "w") as out:
+            json.dump(dict(
+                schema=os.path.join(HERE, "..", "..", "schema"),
+                air=f"ipc://{world.folder}/air", scale=SCALE,
+                origin=world.origin, devices=DEVICES,
+                first_eui=f"{FIRST:016x}", application=APPLICATION,
+                mqtt=f"mqtt://127.0.0.1:{mqtt.port}", user="chirpstack",
+                password="chirpstack-secret", token="a.b.c", gateways=2,
+                interval=1000, margin=1000, slow=50, lost=50,
+                seed=7, **settings), out)
+        self.errors = open(os.path.join(world.folder, "standin.log"), "ab")
+        shutil.copy(os.path.join(HERE, "standin", "chirpstack.js"), STANDIN)
+        self.process = subprocess.Popen(
+            ["node", os.path.join(STANDIN, "chirpstack.js"), path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.errors, text=True)
+        self.port = int(self.said().split()[1])
+
+    def said(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.flush()
+            with open(self.errors.name) as log:
+                raise Failure(f"the stand-in ended\n{log.read()[-4000:]}")
+        return line
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self.said()
+
+    def stats(self):
+        return json.loads(self.tell("stats"))
+
+
+class ChirpStack(World):
+    """A broker whose host is the stand-in; its devices are fuota-sim's."""
+
+    def __init__(self, version, refusal=0, **host):
+        super().__init__(scale=SCALE)
+        self.origin = int(time.time() * 1000)
+        self.broker = self.sim = self.host = None
+        self.mqtt = Broker(self.folder)
+        time_group = f"time = {{ scale = {SCALE}; origin = {self.origin}L; }};\n"
+        sim = os.path.join(self.folder, "sim.cfg")
+        with open(sim, "w") as out:
+            out.write(f'{time_group}host = {{ type = "sim"; '
+                      f'endpoint = "ipc://{self.folder}/air"; sim = {{ '
+                      f"devices = {DEVICES}; loss = 100; scheduler = 1; "
+                      f"gateways = 2; uplink_interval = 20000; "
+                      f"ts003 = {version}; ts004 = {version}; "
+                      f"ts005 = {version}; }}; }};\n")
+        self.sim = subprocess.Popen([FUOTA_SIM, "-c", sim],
+                                    stdout=subprocess.PIPE, text=True)
+        self.host = Host(self, self.mqtt, json=host.pop("json"),
+                         refusal=refusal)
+        self.configure(time_group, host)
+
+    def secret(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as out:
+            out.write(text + "\n")
+        os.chmod(path, 0o600)
+        return path
+
+    def configure(self, time_group, host):
+        token = self.secret("token", "a.b.c")
+        password = self.secret("password", "fuota-secret")
+        more = "".join(f'{k} = "{v}"; ' for k, v in host.items())
+        with open(self.config, "w") as out:
+            out.write(f'state = {{ folder = "{self.folder}/state"; }};\n'
+                      f'control = {{ endpoint = "{self.endpoint}"; '
+                      f'events = "ipc://{self.folder}/events"; }};\n'
+                      f'{time_group}host = {{ type = "chirpstack"; '
+                      f'chirpstack = {{ '
+                      f'mqtt = "tcp://127.0.0.1:{self.mqtt.port}"; '
+                      f'mqtt_user = "fuota"; '
+                      f'mqtt_password_file = "{password}"; '
+                      f'api = "http://127.0.0.1:{self.host.port}"; '
+                      f'token_file = "{token}"; {more}}}; }};\n')
+
+    def close(self):
+        for process in (self.host and self.host.process, self.mqtt.process):
+            if process:
+                process.kill()
+                process.wait()
+        super().close()
+
+
+def expect(what, got, want):
+    if got != want:
+        raise Failure(f"{what}: {got!r}, expected {want!r}")
+
+
+def deploy(world, version, image):
+    path = os.path.join(world.folder, "image.bin")
+    with open(path, "wb") as out:
+        out.write(image)
+    listed = os.path.join(world.folder, "devices")
+    with open(listed, "w") as out:
+        out.writelines(f"{FIRST + i:016x}\n" for i in range(DEVICES))
+    v = str(version)
+    world.ctl("deploy", path, "--name", "fleet", "--devices", listed, "--dr",
+              "5", "--frag-size", "100", "--uplink-interval", "20", "--ts003",
+              v, "--ts004", v, "--ts005", v, "--gateway", "0000000000000001",
+              "--gateway", "0000000000000002", "--application", APPLICATION,
+              "--tag", "fw=new")
+
+
+def whole(version, **host):
+    image = os.urandom(6000)
+    world = ChirpStack(version, **host)
+    began = time.monotonic()
+    try:
+        world.start()
+        deploy(world, version, image)
+        taken = lambda: world.host.stats()["taken"]
+        until("a third is taken", lambda: taken() > 20, 120)
+        world.host.tell("api-stop")
+        time.sleep(1)  #  An outage lasts: this is one, not a wait for a result
+        world.host.tell("api-start")
+        before = taken()
+        until("goes on after the API's restart", lambda: taken() > before + 5,
+              120)
+        world.mqtt.stop()
+        time.sleep(1)
+        world.mqtt.start()
+        phase = lambda: world.json("list")["deployments"][0]["phase"]
+        until("the deployment is over", lambda: phase() == "done", 240)
+        #  Tags are set and the group is deleted
+        stats = until("the host is left as it was", lambda: left(world), 10)
+        expect("exit status", world.stop(), 0)
+        counts, devices = world.end_sim()
+        check(world, image, stats, counts, devices)
+        print(f"v{version} {host}: {time.monotonic() - began:.1f} s, "
+              + ", ".join(f"{k} {v}" for k, v in stats.items()
+                          if isinstance(v, int)))
+    except Failure as failure:
+        seen = world.ctl("show", "fleet", "--devices", check=False)
+        seen = seen.stdout + seen.stderr
+        raise Failure(f"v{version} {host}: {failure}\n{world.logged()}\n"
+                      f"{seen}\n{world.host.stats()}") from failure
+    finally:
+        world.close()
+
+
+def left(world):
+    stats = world.host.stats()
+    tagged = [t for t in stats["tags"].values()
+              if t == {"site": "north", "fw": "new"}]
+    return stats if stats["groups"] == 0 and len(tagged) == DEVICES else None
+
+
+def check(world, image, stats, counts, devices):
+    expect("fragments taken twice", stats["taken_twice"], 0)
+    expect("fragments left out", stats["skipped"], 0)
+    expect("groups made", stats["groups_made"], 1)
+    expect("variables overwritten", stats["variables"], 0)
+    expect("fragments on air twice", counts["taken_twice"], 0)
+    sha = hashlib.sha256(image).hexdigest()
+    wrong = [d for d, (_, got) in devices.items() if got != sha]
+    expect("devices without the image", wrong, [])
+
+
+def refusals():
+    """Secrets that others may read, addresses that are none: at start."""
+    for name, change in (("a token for all", lambda w: os.chmod(
+            os.path.join(w.folder, "token"), 0o644)),
+            ("no token", lambda w: os.remove(
+                os.path.join(w.folder, "token")))):
+        world = ChirpStack(1, json=True)
+        try:
+            change(world)
+            with open(os.path.join(world.folder, "log"), "wb") as log:
+                got = subprocess.run([os.path.join(BUILD, "broker", "fuotad"),
+                                      "-c", world.config], stdout=log,
+                                     stderr=log, timeout=60)
+            expect(name, got.returncode, 2)
+            if "token" not in world.logged():
+                raise Failure(f"{name}: {world.logged()}")
+        finally:
+            world.close()
+
+
+def test():
+    install()
+    refusals()
+    whole(1, json=True, unicast="mqtt")
+    whole(2, json=False, unicast="grpc", gateway_prefix="+", refusal=200)
+
+
+if __name__ == "__main__":
+    run(test)
