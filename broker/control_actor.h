@@ -13,7 +13,7 @@
 //  Inside
 //      inproc://store          REQ   batches, waited for
 //      inproc://deployments    PUSH  ["C"] [op] [deployment], once committed
-//      inproc://pool           REQ   pool_actor.h; answers at once, or in two
+//      inproc://pool           REQ   pool_actor.h; answers at once, or in five
 //                                    seconds counts as not there
 //      inproc://journal        SUB   [JournalLine]
 //

@@ -4,7 +4,7 @@
 #include "broker/control_pool.h"
 #include "schema/record.h"
 
-#define PATIENCE 2000
+#define PATIENCE 5000  //  Its disk may be slow; less than a client's
 
 static zmsg_t *
 s_request (const fuota_ask_pool_t *ask)
