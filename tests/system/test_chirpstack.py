@@ -3,8 +3,9 @@
 
 The stand-in (standin/chirpstack.js) has the host's queues, counters and status
 codes; behind it are the devices of fuota-sim. In the middle of each deployment
-its API is gone for a while, then the broker of MQTT. At the end the stand-in's
-counts prove that each fragment was taken exactly once.
+its API is gone for a while, fuotad is killed, and the broker of MQTT is gone
+for a while. At the end the stand-in's counts prove that each fragment was
+taken exactly once.
 
 Needs mosquitto, node and npm, and a registry npm can reach; says SKIP where
 one of them is missing.
@@ -238,6 +239,9 @@ def whole(version, **host):
         before = taken()
         until("goes on after the API's restart", lambda: taken() > before + 5,
               120)
+        world.kill()
+        world.start()
+        until("goes on after our own", lambda: taken() > before + 10, 120)
         world.mqtt.stop()
         time.sleep(1)
         world.mqtt.start()

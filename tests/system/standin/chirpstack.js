@@ -526,6 +526,7 @@ const gatewayService = {
 };
 
 // Right token, slow or not; carried out, and the answer lost or not.
+const lost = new Set();
 function served(name, method) {
   return async (call, done) => {
     const [bearer] = call.metadata.get("authorization");
@@ -538,7 +539,10 @@ function served(name, method) {
       if (chance(settings.slow))
         await new Promise((go) => setTimeout(go, 100));
       const answer = await method(call.request);
-      if (chance(settings.lost)) {
+      // The first answer of each kind, and some more
+      const fresh = !lost.has(name);
+      lost.add(name);
+      if (fresh || chance(settings.lost)) {
         stats.lost_answers++;
         throw new Fault(S.UNAVAILABLE, "connection reset");
       }
@@ -546,7 +550,7 @@ function served(name, method) {
     } catch (fault) {
       if (!(fault instanceof Fault))
         console.error(name, fault);
-      done({ code: fault.code || S.INTERNAL, details: fault.details || String(fault) });
+      done({ code: fault.code || S.INTERNAL, details: fault instanceof Fault ? fault.details : String(fault) });
     }
   };
 }
@@ -555,7 +559,7 @@ let server, port = 0;
 function start() {
   server = new grpc.Server();
   const add = (service, methods) => server.addService(service,
-    Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, served(name, method)])));
+    Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, served(service[name].path, method)])));
   add(api("multicast_group_grpc_pb").MulticastGroupServiceService, multicast);
   add(api("device_grpc_pb").DeviceServiceService, deviceService);
   add(api("device_profile_grpc_pb").DeviceProfileServiceService, profileService);
