@@ -295,19 +295,40 @@ s_grant (fuota_pool_t *self, uint32_t at, int64_t now)
     return true;
 }
 
-//  One lease to each in turn, until there is no work or no credit.
+//  Milliseconds of work that a worker holds, as far as is known.
+static uint64_t
+s_burden (const fuota_pool_peer_t *worker)
+{
+    return worker->speed ? worker->cost / worker->speed : worker->leases;
+}
+
+//  Who has credit and holds least, so that none waits while another has a
+//  line of leases. NONE if nobody has credit.
+static uint32_t
+s_next_worker (const fuota_pool_t *self, int64_t now)
+{
+    uint32_t best = NONE;
+    for (uint32_t i = 0; i < self->worker_count; i++) {
+        const fuota_pool_peer_t *worker = &self->workers [i];
+        if (!s_has_credit (worker, now))
+            continue;
+        if (best == NONE ||
+            s_burden (worker) < s_burden (&self->workers [best]) ||
+            (s_burden (worker) == s_burden (&self->workers [best]) &&
+                worker->leases < self->workers [best].leases))
+            best = i;
+    }
+    return best;
+}
+
+//  Lease by lease, until there is no work or no credit.
 static void
 s_dispatch (fuota_pool_t *self, int64_t now)
 {
-    bool more = true;
-    while (more) {
-        more = false;
-        for (uint32_t i = 0; i < self->worker_count; i++)
-            if (s_has_credit (&self->workers [i], now)) {
-                if (!s_grant (self, i, now))
-                    return;
-                more = true;
-            }
+    for (;;) {
+        uint32_t i = s_next_worker (self, now);
+        if (i == NONE || !s_grant (self, i, now))
+            return;
     }
 }
 

@@ -254,6 +254,24 @@ test_pool__one_job_is_shared_by_all (void **state)
     assert_int_not_equal (who [0], who [1]);
 }
 
+//  Jobs that come one by one, as requests do.
+static void
+test_pool__no_worker_waits_while_another_has_a_line (void **state)
+{
+    table_t *self = *state;
+    unsigned leases [3] = { 0 };
+    s_hello (self, 1, 32, true);
+    s_hello (self, 2, 32, true);
+    for (uint8_t i = 1; i <= 10; i++) {
+        uint8_t who = 0;
+        s_want (self, i, 0, 1, 1);
+        assert_non_null (s_grant (self, 0, &who));
+        leases [who]++;
+    }
+    assert_int_equal (leases [1], 5);
+    assert_int_equal (leases [2], 5);
+}
+
 static void
 test_pool__silent_worker_loses_its_leases (void **state)
 {
@@ -497,6 +515,7 @@ main (void)
         TEST (test_pool__nearest_sending_first_then_by_turns),
         TEST (test_pool__more_urgent_later),
         TEST (test_pool__one_job_is_shared_by_all),
+        TEST (test_pool__no_worker_waits_while_another_has_a_line),
         TEST (test_pool__silent_worker_loses_its_leases),
         TEST (test_pool__dead_process_loses_them_at_once),
         TEST (test_pool__late_block_is_kept),
