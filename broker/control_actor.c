@@ -273,4 +273,5 @@ fuota_control_actor (zsock_t *pipe, void *args)
     zpoller_destroy (&poller);
     s_stop (self);
     free (self);
+    fuota_mckey_thread_end ();
 }

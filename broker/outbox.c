@@ -660,6 +660,10 @@ s_fits (const s_entry_t *entry, OutcomeKind kind)
 void
 fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
 {
+    //  The host may speak of an earlier life before we have looked at it: the
+    //  fate of a row that is still in the table says that it was taken
+    if (!self->started)
+        fuota_outbox_wake (self);
     uint32_t at = s_find (self, outcome->owner, outcome->row);
     if (at == NONE) {
         //  A fragment's fate after it was taken; or of before a restart

@@ -162,4 +162,5 @@ fuota_outbox_actor (zsock_t *pipe, void *args)
     zsock_destroy (&self.args.host);
     zsock_destroy (&self.args.outcomes);
     fuota_outbox_destroy (&self.args.outbox);
+    fuota_mckey_thread_end ();
 }

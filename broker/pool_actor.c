@@ -7,6 +7,7 @@
 #include "broker/pool_actor.h"
 #include "broker/pool_want.h"
 #include "schema/record.h"
+#include "workers/package/mckey.h"
 
 #define TURN 64
 #define STRIDE 8
@@ -536,4 +537,5 @@ fuota_pool_actor (zsock_t *pipe, void *args)
     }
     s_stop (self);
     free (self);
+    fuota_mckey_thread_end ();
 }

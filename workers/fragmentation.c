@@ -308,6 +308,10 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
             group->wake_at = group->pen_at + env->deployment->period + 10000;
             break;
         case FUOTA_SENT:
+            if (group->pen == FUOTA_PEN_WRITTEN) {
+                group->f_cnt++;  //  What is on air was taken
+                group->pen = FUOTA_PEN_TAKEN;
+            }
             if (group->pen == FUOTA_PEN_TAKEN)
                 s_sent (group, env);
             break;

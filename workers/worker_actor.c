@@ -187,4 +187,5 @@ fuota_worker_actor (zsock_t *pipe, void *args)
     zsock_destroy (&self.inbox);
     zsock_destroy (&self.store);
     fuota_worker_destroy (&self.args.worker);
+    fuota_mckey_thread_end ();
 }

@@ -231,6 +231,7 @@ fuota_chirpstack_actor (zsock_t *pipe, void *args)
     }
     zpoller_destroy (&poller);
     fuota_chirpstack_args_release (&self.args);
+    fuota_mckey_thread_end ();
 }
 
 bool

@@ -109,6 +109,7 @@ fuota_sim_actor (zsock_t *pipe, void *args)
     zsock_destroy (&self.args.events);
     zsock_destroy (&self.args.outcomes);
     fuota_sim_destroy (&self.args.sim);
+    fuota_mckey_thread_end ();
 }
 
 //  One question and its answer, copied into out if it has that size.

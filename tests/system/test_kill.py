@@ -68,6 +68,8 @@ def test():
                 raise Failure(f"{name}: {counts[name]}")
     except Failure:
         print(world.logged())
+        print(world.ctl("show", "kill", "--json", check=False).stdout)
+        print(world.ctl("journal", "kill", check=False).stdout[-2000:])
         raise
     finally:
         world.close()

@@ -538,6 +538,23 @@ test_outbox__fate_overtakes_taken (void **state)
     }
 }
 
+//  The host's word of an earlier life, before the table was looked at.
+static void
+test_outbox__fate_before_the_first_look (void **state)
+{
+    rig_t *rig = *state;
+    s_turn (rig, NULL);
+    s_add_fragment (rig, 1, 1, 40);
+    s_turn (rig, NULL);
+    s_handed (rig, 1, (uint64_t []){ 1 });
+    s_restart (rig);
+    s_say (rig, FUOTA_SENT, D, 1, 0);
+    assert_int_equal (rig->told_count, 2);
+    assert_int_equal (rig->told [0].kind, FUOTA_TAKEN);
+    assert_int_equal (rig->told [0].f_cnt, 40);
+    assert_int_equal (rig->told [1].kind, FUOTA_SENT);
+}
+
 //  In one deployment one at a time; its fate comes after the row is gone.
 static void
 test_outbox__fragments_in_order (void **state)
@@ -812,6 +829,7 @@ main (void)
         TEST (test_outbox__taken_during_the_count),
         TEST (test_outbox__counter_itself_is_retried),
         TEST (test_outbox__fate_overtakes_taken),
+        TEST (test_outbox__fate_before_the_first_look),
         TEST (test_outbox__fragments_in_order),
         TEST (test_outbox__expiry),
         TEST (test_outbox__withdrawn_rows),

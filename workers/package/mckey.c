@@ -200,3 +200,9 @@ fuota_mckey_wipe (void *key, size_t size)
 {
     OPENSSL_cleanse (key, size);
 }
+
+void
+fuota_mckey_thread_end (void)
+{
+    OPENSSL_thread_stop ();
+}

@@ -53,6 +53,10 @@ int fuota_mckey_block_mic (const uint8_t int_key [16], uint16_t session_cnt,
 int fuota_mckey_ping_offset (uint32_t beacon_time, uint32_t mc_addr,
     unsigned periodicity, uint16_t *offset);
 
+//  What the cipher library keeps for this thread is freed: an actor's last
+//  act, since nobody waits for its thread to end.
+void fuota_mckey_thread_end (void);
+
 //  Overwrite a key so that the compiler cannot leave it out.
 void fuota_mckey_wipe (void *key, size_t size);
 
