@@ -118,7 +118,8 @@ s_worker_args (fuota_db_t *db, const fuota_config_t *config,
                                             : "inproc://deployments",
         .now = fuota_clock_now,
         .wait = fuota_clock_wait,
-        .trusted = fuota_clock_trusted,
+        //  Asked by one thread only, the one that decides sessions
+        .trusted = owner == FUOTA_OWNER_DEPLOYMENT ? fuota_clock_trusted : NULL,
         .commit = fuota_store_commit };
     return args;
 }
