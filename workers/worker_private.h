@@ -56,6 +56,38 @@ struct fuota_worker {
     fuota_device_slot_t devices [TURN_DEVICES];
 };
 
+//  The number of a deployment that deadlines carry, given when it is first
+//  seen. UINT32_MAX if there is no memory.
+uint32_t fuota_worker_context (fuota_worker_t *self, const uint8_t *id);
+
+//  Wake a device (0: the group) at a time; by force: whatever its record says.
+void fuota_worker_wake (fuota_worker_t *self, uint32_t context,
+    uint64_t dev_eui, int64_t at, bool force);
+
+//  Every device of a deployment that has something before it is looked at; at
+//  start its own deadline is set too. Returns 0 or FUOTA_EDB.
+int fuota_worker_wake_devices (fuota_worker_t *self, const uint8_t *id,
+    uint32_t context, bool start);
+
+//  Slots of this turn: of a deployment with its group, NO_SLOT if it cannot be
+//  read; of a device in it, NULL.
+uint16_t fuota_worker_group (fuota_worker_t *self, const uint8_t *id);
+fuota_device_slot_t *fuota_worker_device (fuota_worker_t *self, uint16_t group,
+    uint64_t dev_eui);
+
+//  Let something happen to a device (NULL: to the group), and write what came
+//  of it into the batch.
+void fuota_worker_step (fuota_worker_t *self, fuota_group_slot_t *slot,
+    fuota_device_slot_t *device, const fuota_happening_t *happening);
+
+//  The parts of a step, for an operator's order that is none.
+fuota_env_t fuota_worker_env (const fuota_worker_t *self,
+    const fuota_group_slot_t *slot, uint64_t dev_eui);
+void fuota_worker_write (fuota_worker_t *self, fuota_group_slot_t *slot,
+    const fuota_device_slot_t *device, const fuota_effects_t *out);
+void fuota_worker_changed (fuota_worker_t *self, fuota_group_slot_t *slot,
+    const fuota_group_t *before);
+
 //  The device's slot in this turn, read with fields into record the first
 //  time. NULL if there is no such record, or no room.
 fuota_device_slot_t *fuota_worker_slot (fuota_worker_t *self, uint16_t group,
