@@ -195,8 +195,10 @@ void
 fuota_engine_chirpstack_start (fuota_engine_t *engine,
     fuota_engine_chirpstack_t **self_p)
 {
-    engine->chirpstack = zactor_new (fuota_chirpstack_actor, &(*self_p)->args);
+    //  As with the other actors: what it reads first is on our stack
+    fuota_chirpstack_args_t args = (*self_p)->args;
     freen (*self_p);
+    engine->chirpstack = zactor_new (fuota_chirpstack_actor, &args);
 }
 
 void

@@ -354,6 +354,11 @@ fuota_chirpstack_call (fuota_chirpstack_t *self, int64_t now,
                 "request cannot be written", now);
             continue;
         }
+        //  A fragment that waits for a connection must not come too late, for
+        //  the host takes it, numbers it and drops it without a word
+        call->until = job->step == FUOTA_CALL_ENQUEUE && job->want.expires_at
+                          ? job->want.expires_at
+                          : INT64_MAX;
         job->flying = true;
         job->serial = ++self->serial;
         call->tag = s_tag (self, job);

@@ -53,6 +53,7 @@ typedef struct {
     uint64_t tag;  //  Comes back with the answer
     const char *path;
     fuota_slice_t message;
+    int64_t until;  //  No use after that; INT64_MAX if there is no such time
 } fuota_chirpstack_call_t;
 
 //  A message to publish. Lasts until the next time.

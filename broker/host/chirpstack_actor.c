@@ -91,7 +91,8 @@ s_call (self_t *self)
     fuota_chirpstack_call_t call;
     while (fuota_chirpstack_call (self->args.core, fuota_clock_now (), &call))
         if (fuota_grpc_link_call (self->args.api, call.tag, call.path,
-                call.message, zclock_mono () + DEADLINE))
+                call.message,
+                zclock_mono () + fuota_clock_wait (call.until, DEADLINE)))
             fuota_chirpstack_answer (self->args.core, call.tag,
                 FUOTA_GRPC_UNAVAILABLE, true, full, fuota_slice (NULL, 0),
                 fuota_clock_now ());

@@ -9,7 +9,9 @@
 #include "broker/host/chirpstack_text.h"
 #include "chirpstack.pb.h"
 
-#define LINGER 2000  //  A frame handed over just before it expired
+//  A frame handed over just before it expired, and its way to us. The engine
+//  gives up ten seconds after the fragment's period, that is five later
+#define LINGER 4000
 
 //  ---------------------------------------------------------------------
 //  Groups

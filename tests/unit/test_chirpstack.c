@@ -196,6 +196,7 @@ test_chirpstack__fragment_by_answer (void **state)
         fuota_chirpstack_take (self, &want, NOW);  //  Out of patience
         fuota_chirpstack_call_t call =
             s_called (self, "MulticastGroupService/Enqueue", NOW);
+        assert_int_equal (call.until, want.expires_at);
         fuota_chirpstack_answer (self, call.tag, cases [i].status,
             cases [i].unprocessed, cases [i].text, fuota_slice (NULL, 0), NOW);
         if (cases [i].asks) {
@@ -516,12 +517,12 @@ test_chirpstack__fate_by_gateways (void **state)
     } cases [] = {
         { "acknowledged", "ack_ok", true, "", 1, 0, FUOTA_SENT },
         { "refused", "ack_late", true, "", 1, 0, FUOTA_REFUSED },
-        { "refused by one of two", "ack_late", true, "", 2, 2000,
+        { "refused by one of two", "ack_late", true, "", 2, 4000,
             FUOTA_REFUSED },
-        { "no word", NULL, true, "", 1, 2000, FUOTA_SENT },
-        { "nothing to be seen ever", NULL, false, "", 1, 2000, FUOTA_SENT },
-        { "nothing to be seen", NULL, false, "seen", 1, 2000, FUOTA_EXPIRED },
-        { "nothing could be seen", NULL, false, "deaf", 1, 2000, FUOTA_SENT },
+        { "no word", NULL, true, "", 1, 4000, FUOTA_SENT },
+        { "nothing to be seen ever", NULL, false, "", 1, 4000, FUOTA_SENT },
+        { "nothing to be seen", NULL, false, "seen", 1, 4000, FUOTA_EXPIRED },
+        { "nothing could be seen", NULL, false, "deaf", 1, 4000, FUOTA_SENT },
     };
     (void) state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -538,6 +538,8 @@ function served(name, method) {
         throw new Fault(S.UNAUTHENTICATED, "InvalidSignature");
       if (chance(settings.slow))
         await new Promise((go) => setTimeout(go, 100));
+      if (call.cancelled)
+        return;  // The host drops what it has not begun
       const answer = await method(call.request);
       // The first answer of each kind, and some more
       const fresh = !lost.has(name);
