@@ -173,6 +173,19 @@ test_grpc_link__plain (void **state)
     grpc_loopback_destroy (&server);
 }
 
+//  A bare root without /etc/hosts cannot name itself.
+static bool
+s_named (void)
+{
+    struct addrinfo *found = NULL;
+    bool named = getaddrinfo ("localhost", NULL, NULL, &found) == 0;
+    if (named)
+        freeaddrinfo (found);
+    else
+        print_message ("SKIP: \"localhost\" has no address here\n");
+    return named;
+}
+
 //  Which identity the server has, what the client calls it and whom it trusts
 static void
 test_grpc_link__tls (void **state)
@@ -197,6 +210,8 @@ test_grpc_link__tls (void **state)
     };
     (void) state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (streq (cases [i].host, "localhost") && !s_named ())
+            continue;
         grpc_loopback_t *server = grpc_loopback_new (0, cases [i].identity,
             cases [i].identity ? GRPC_LOOPBACK_GOOD : GRPC_LOOPBACK_HTTP1);
         fuota_grpc_link_t *link =
@@ -221,8 +236,9 @@ test_grpc_link__not_our_protocol (void **state)
     (void) state;
     grpc_loopback_t *server =
         grpc_loopback_new (0, &s_world.by_name, GRPC_LOOPBACK_NO_ALPN);
-    fuota_grpc_link_t *link = s_link ("localhost", grpc_loopback_port (server),
-        s_world.ca_file, NULL);
+    //  By address, but asked for by the certificate's name
+    fuota_grpc_link_t *link = s_link ("127.0.0.1", grpc_loopback_port (server),
+        s_world.ca_file, "localhost");
     s_refused (link, "does not offer HTTP/2");
     fuota_grpc_link_destroy (&link);
     grpc_loopback_destroy (&server);
