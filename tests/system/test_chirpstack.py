@@ -95,6 +95,22 @@ class Broker:
                       f"user {os.environ.get('USER', 'root')}\n")
         self.start()
 
+    def listen_tls(self):
+        """One more listener, with TLS; a certificate made for it."""
+        self.tls_port = free_port()
+        self.cert = os.path.join(self.folder, "cert.pem")
+        key = os.path.join(self.folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec",
+                        "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                        self.cert], check=True, capture_output=True)
+        with open(self.path, "a") as out:
+            out.write(f"listener {self.tls_port} 127.0.0.1\n"
+                      f"certfile {self.cert}\nkeyfile {key}\n")
+        self.stop()
+        self.start()
+
     def start(self):
         log = open(os.path.join(self.folder, "mosquitto.log"), "ab")
         self.process = subprocess.Popen([MOSQUITTO, "-c", self.path],
@@ -302,8 +318,37 @@ def refusals():
             world.close()
 
 
+def tls():
+    """MQTT over TLS: with its CA connected, without it never."""
+    world = ChirpStack(1, json=True)
+    try:
+        world.mqtt.listen_tls()
+        with open(world.config) as config:
+            text = config.read().replace(
+                f"tcp://127.0.0.1:{world.mqtt.port}",
+                f"ssl://127.0.0.1:{world.mqtt.tls_port}")
+        with open(world.config, "w") as config:
+            config.write(text)
+        world.start()
+        until("the certificate is refused",
+              lambda: "mqtt: 127.0.0.1" in world.logged(), 30)
+        if "connected" in world.logged().split("mqtt: ", 1)[1].split("\n")[0]:
+            raise Failure("an unknown CA was accepted")
+        expect("exit status", world.stop(), 0)
+        with open(world.config, "w") as config:
+            config.write(text.replace("mqtt_user", f'mqtt_ca = '
+                                      f'"{world.mqtt.cert}"; mqtt_user', 1))
+        world.start()
+        until("connected over TLS", lambda: f"mqtt: 127.0.0.1:"
+              f"{world.mqtt.tls_port}: connected" in world.logged(), 30)
+        expect("exit status", world.stop(), 0)
+    finally:
+        world.close()
+
+
 def test():
     install()
+    tls()
     refusals()
     whole(1, json=True, unicast="mqtt")
     whole(2, json=False, unicast="grpc", gateway_prefix="+", refusal=200)
