@@ -161,17 +161,31 @@ fuota_spawn_fd (const fuota_spawn_t *self)
     return self->epoll;
 }
 
+//  The one that ended within wait milliseconds, or NULL. A close alone does
+//  not take a descriptor out of the set: what is being started beside us holds
+//  a copy of it until its exec.
+static s_child_t *
+s_ended (fuota_spawn_t *self, int wait, int *status)
+{
+    struct epoll_event event;
+    if (epoll_wait (self->epoll, &event, 1, wait) != 1)
+        return NULL;
+    s_child_t *child = &self->children [event.data.u64];
+    int rc = epoll_ctl (self->epoll, EPOLL_CTL_DEL, child->fd, NULL);
+    assert (rc == 0);
+    close (child->fd);
+    waitpid (child->pid, status, 0);
+    return child;
+}
+
 uint32_t
 fuota_spawn_reap (fuota_spawn_t *self, int64_t now)
 {
-    struct epoll_event event;
-    if (epoll_wait (self->epoll, &event, 1, 0) != 1)
-        return 0;
-    s_child_t *child = &self->children [event.data.u64];
-    uint32_t pid = (uint32_t) child->pid;
     int status = 0;
-    waitpid (child->pid, &status, 0);
-    close (child->fd);  //  Leaves the epoll set, too
+    s_child_t *child = s_ended (self, 0, &status);
+    if (!child)
+        return 0;
+    uint32_t pid = (uint32_t) child->pid;
     child->pid = 0;
     child->retired = WIFEXITED (status) && !WEXITSTATUS (status);
     if (now - child->started >= STEADY)
@@ -179,7 +193,7 @@ fuota_spawn_reap (fuota_spawn_t *self, int64_t now)
     s_failed (child, now);
     if (!child->retired)
         zsys_warning ("spawn: worker=local-%d ended %s=%d",
-            (int) event.data.u64 + 1,
+            (int) (child - self->children) + 1,
             WIFSIGNALED (status) ? "signal" : "status",
             WIFSIGNALED (status) ? WTERMSIG (status) : WEXITSTATUS (status));
     return pid;
@@ -209,7 +223,6 @@ fuota_spawn_destroy (fuota_spawn_t **self_p)
     fuota_spawn_t *self = *self_p;
     if (!self)
         return;
-    struct epoll_event event;
     uint64_t starts;
     s_signal (self, SIGTERM);
     int64_t until = zclock_mono () + PATIENCE;
@@ -219,13 +232,10 @@ fuota_spawn_destroy (fuota_spawn_t **self_p)
             s_signal (self, SIGKILL);
             wait = PATIENCE;
         }
-        if (epoll_wait (self->epoll, &event, 1, (int) wait) == 1) {
-            //  What ends now was told to
-            s_child_t *child = &self->children [event.data.u64];
-            waitpid (child->pid, NULL, 0);
-            close (child->fd);
-            child->pid = 0;
-        }
+        int status;
+        s_child_t *child = s_ended (self, (int) wait, &status);
+        if (child)
+            child->pid = 0;  //  What ends now was told to
     }
     close (self->epoll);
     free (self->children);
