@@ -1,7 +1,8 @@
 //  SPDX-License-Identifier: MIT
 //
-//  chirpstack_private - a job and its steps, for chirpstack.c (jobs, doors)
-//  and chirpstack_step.c (what each call asks and what its answer means).
+//  chirpstack_private - a job and its steps, for chirpstack.c (jobs, doors),
+//  chirpstack_step.c (any step), chirpstack_group.c and chirpstack_device.c
+//  (what each call asks and what its answer means).
 
 #ifndef FUOTA_CHIRPSTACK_PRIVATE_H
 #define FUOTA_CHIRPSTACK_PRIVATE_H
@@ -83,6 +84,31 @@ struct fuota_chirpstack {
     uint8_t request [FUOTA_CHIRPSTACK_REQUEST];
     char topic [256];
 };
+
+//  What is particular to a call.
+typedef struct {
+    const char *path;
+    size_t (*ask) (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job);
+    void (*got) (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
+        fuota_slice_t message, int64_t now);
+    const char *gone;  //  Said if there is no such thing; NULL: as if done
+} fuota_chirpstack_row_t;
+
+//  The row of a call about a group, or about a device. NULL if it is none.
+const fuota_chirpstack_row_t *fuota_chirpstack_group_row (
+    fuota_chirpstack_step_t step);
+const fuota_chirpstack_row_t *fuota_chirpstack_device_row (
+    fuota_chirpstack_step_t step);
+
+//  FRAGMENT: what must be known to see its frames; then the fragment.
+void fuota_chirpstack_fragment (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job);
+
+//  Any good answer is the last; or no answer could be made sense of.
+void fuota_chirpstack_done (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, fuota_slice_t message, int64_t now);
+void fuota_chirpstack_nonsense (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, int64_t now);
 
 //  A job's first step, by what is wanted.
 void fuota_chirpstack_begin (fuota_chirpstack_t *self,

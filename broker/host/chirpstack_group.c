@@ -1,0 +1,250 @@
+//  SPDX-License-Identifier: MIT
+//
+//  The steps that are calls about a multicast group: what each asks and what
+//  its answer means. Parts: requests; making a group; fragments; the steps.
+
+#include "broker/host/chirpstack_private.h"
+
+#define AGAIN 2000  //  Ask again what became of it
+#define GROUP "/api.MulticastGroupService/"
+
+typedef fuota_chirpstack_t self_t;
+typedef fuota_chirpstack_job_t job_t;
+
+//  ---------------------------------------------------------------------
+//  Requests
+
+static size_t
+s_ask_find (self_t *self, job_t *job)
+{
+    return fuota_chirpstack_ask_groups (job->want.name, job->want.application,
+        self->request, sizeof self->request);
+}
+
+static size_t
+s_ask_create (self_t *self, job_t *job)
+{
+    return fuota_chirpstack_ask_create (&job->want, self->request,
+        sizeof self->request);
+}
+
+static size_t
+s_ask_gateway (self_t *self, job_t *job)
+{
+    return fuota_chirpstack_ask_gateway (job->id,
+        job->want.gateways [job->gateway], self->request, sizeof self->request);
+}
+
+static size_t
+s_ask_group (self_t *self, job_t *job)
+{
+    return fuota_chirpstack_ask (job->want.group, self->request,
+        sizeof self->request);
+}
+
+static size_t
+s_ask_size (self_t *self, job_t *job)
+{
+    return fuota_chirpstack_ask_gateways (job->want.group, self->request,
+        sizeof self->request);
+}
+
+static size_t
+s_ask_fragment (self_t *self, job_t *job)
+{
+    return fuota_chirpstack_ask_fragment (&job->want, self->request,
+        sizeof self->request);
+}
+
+//  ---------------------------------------------------------------------
+//  Making a group
+
+static void
+s_created (self_t *self, job_t *job, int64_t now)
+{
+    fuota_chirpstack_group_t *group =
+        fuota_chirpstack_air_new (&self->air, job->id);
+    group->mc_addr = job->want.mc_addr;
+    group->gateways = job->want.gateways_count;
+    group->has_gateways = job->want.gateways_count > 0;
+    fuota_outcome_t *outcome =
+        fuota_chirpstack_say (self, &job->want, FUOTA_DONE, now);
+    memcpy (outcome->group, job->id, sizeof outcome->group);
+    fuota_chirpstack_free (self, job);
+}
+
+//  The next gateway, or all are in.
+static void
+s_gateways (self_t *self, job_t *job, int64_t now)
+{
+    if (job->gateway < job->want.gateways_count)
+        job->step = FUOTA_CALL_GATEWAY;
+    else
+        s_created (self, job, now);
+}
+
+static void
+s_got_find (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    int rc = fuota_chirpstack_got_groups (message, job->want.name, job->id);
+    if (rc == FUOTA_ENOTFOUND)
+        job->step = FUOTA_CALL_CREATE;
+    else if (rc)
+        fuota_chirpstack_nonsense (self, job, now);
+    else
+        s_gateways (self, job, now);
+}
+
+static void
+s_got_create (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    if (fuota_chirpstack_got_id (message, job->id))
+        fuota_chirpstack_nonsense (self, job, now);
+    else
+        s_gateways (self, job, now);
+}
+
+static void
+s_got_gateway (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    (void) message;
+    job->gateway++;
+    s_gateways (self, job, now);
+}
+
+//  ---------------------------------------------------------------------
+//  Fragments
+
+//  The host has the fragment under that counter. Where nothing more can be
+//  known of it, it is on air.
+static void
+s_taken (self_t *self, job_t *job, uint32_t f_cnt, int64_t now)
+{
+    bool blind = !self->config.gateway_prefix [0];
+    fuota_downlink_t want = job->want;
+    job->want.f_cnt = want.f_cnt = f_cnt;
+    fuota_chirpstack_air_taken (&self->air, want.row, want.owner, f_cnt);
+    fuota_chirpstack_finish (self, job, FUOTA_TAKEN, "", now);
+    if (blind)
+        fuota_chirpstack_say (self, &want, FUOTA_SENT, now);
+}
+
+static void
+s_got_counter (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    uint32_t f_cnt, mc_addr;
+    if (fuota_chirpstack_got_group (message, &f_cnt, &mc_addr)) {
+        fuota_chirpstack_nonsense (self, job, now);
+        return;
+    }
+    //  If it tells that the fragment was taken, its frames are known as its
+    fuota_downlink_t want = job->want;
+    job->want.f_cnt = f_cnt;
+    fuota_chirpstack_finish (self, job, FUOTA_DONE, "", now);
+    if (f_cnt != want.f_cnt + 1)
+        return;
+    fuota_chirpstack_air_taken (&self->air, want.row, want.owner, want.f_cnt);
+    if (!self->config.gateway_prefix [0])
+        fuota_chirpstack_say (self, &want, FUOTA_SENT, now);
+}
+
+//  What must be known to see the fragment's frames; then the fragment.
+void
+fuota_chirpstack_fragment (self_t *self, job_t *job)
+{
+    fuota_chirpstack_group_t *group =
+        fuota_chirpstack_air_group (&self->air, job->want.group);
+    if (!self->config.gateway_prefix [0])
+        job->step = FUOTA_CALL_ENQUEUE;
+    else if (!group)
+        job->step = FUOTA_CALL_GROUP;
+    else if (!group->has_gateways)
+        job->step = FUOTA_CALL_SIZE;
+    else {
+        fuota_chirpstack_air_watch (&self->air, &job->want, group);
+        job->step = FUOTA_CALL_ENQUEUE;
+    }
+}
+
+static void
+s_got_group (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    uint32_t f_cnt, mc_addr;
+    if (fuota_chirpstack_got_group (message, &f_cnt, &mc_addr)) {
+        fuota_chirpstack_nonsense (self, job, now);
+        return;
+    }
+    fuota_chirpstack_air_new (&self->air, job->want.group)->mc_addr = mc_addr;
+    fuota_chirpstack_fragment (self, job);
+}
+
+static void
+s_got_size (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    uint32_t total;
+    fuota_chirpstack_group_t *group =
+        fuota_chirpstack_air_group (&self->air, job->want.group);
+    if (!group || fuota_chirpstack_got_total (message, &total)) {
+        fuota_chirpstack_nonsense (self, job, now);
+        return;
+    }
+    group->gateways = total;
+    group->has_gateways = true;
+    fuota_chirpstack_fragment (self, job);
+}
+
+static void
+s_got_enqueue (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    uint32_t f_cnt;
+    if (fuota_chirpstack_got_counter (message, &f_cnt))
+        job->step = FUOTA_CALL_CHECK;
+    else
+        s_taken (self, job, f_cnt, now);
+}
+
+static void
+s_got_check (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    uint32_t f_cnt, mc_addr, expected = job->want.f_cnt;
+    if (fuota_chirpstack_got_group (message, &f_cnt, &mc_addr))
+        job->wake_at = now + AGAIN;
+    else if (f_cnt == expected + 1)
+        s_taken (self, job, expected, now);
+    else if (f_cnt == expected)
+        fuota_chirpstack_finish (self, job, FUOTA_RETRY, "not taken", now);
+    else
+        fuota_chirpstack_finish (self, job, FUOTA_NEVER,
+            "frame counter of the group was changed by another", now);
+}
+
+//  ---------------------------------------------------------------------
+//  The steps
+
+const fuota_chirpstack_row_t *
+fuota_chirpstack_group_row (fuota_chirpstack_step_t step)
+{
+    static const fuota_chirpstack_row_t rows [] = {
+        [FUOTA_CALL_FIND] = { GROUP "List", s_ask_find, s_got_find,
+            "no such application" },
+        [FUOTA_CALL_CREATE] = { GROUP "Create", s_ask_create, s_got_create,
+            "no such application" },
+        [FUOTA_CALL_GATEWAY] = { GROUP "AddGateway", s_ask_gateway,
+            s_got_gateway, "gateway is not one of the tenant's" },
+        [FUOTA_CALL_DELETE] = { GROUP "Delete", s_ask_group,
+            fuota_chirpstack_done, NULL },
+        [FUOTA_CALL_FLUSH] = { GROUP "FlushQueue", s_ask_group,
+            fuota_chirpstack_done, NULL },
+        [FUOTA_CALL_COUNTER] = { GROUP "Get", s_ask_group, s_got_counter,
+            "multicast group is gone" },
+        [FUOTA_CALL_GROUP] = { GROUP "Get", s_ask_group, s_got_group,
+            "multicast group is gone" },
+        [FUOTA_CALL_SIZE] = { "/api.GatewayService/List", s_ask_size,
+            s_got_size, "multicast group is gone" },
+        [FUOTA_CALL_ENQUEUE] = { GROUP "Enqueue", s_ask_fragment, s_got_enqueue,
+            "multicast group is gone" },
+        [FUOTA_CALL_CHECK] = { GROUP "Get", s_ask_group, s_got_check,
+            "multicast group is gone" },
+    };
+    return step < sizeof rows / sizeof *rows ? &rows [step] : NULL;
+}
