@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     char state_folder [256];
     uint32_t state_map_mib;    //  Address space, not disk
+    uint32_t state_keep_days;  //  Of what is over; 0 = for ever
     char parity_folder [256];  //  Empty: "parity" in the state's folder
     uint32_t parity_max_mib;
     char pool_endpoint [256];  //  Empty: in the parity folder

@@ -23,6 +23,8 @@ const fuota_config_row_t fuota_config_rows [] = {
         "a folder's path" },
     { "state.map_mib", KIND_U32, AT (state_map_mib), "16384", 16, 16777216,
         "16 to 16777216 MiB of address space" },
+    { "state.keep_days", KIND_U32, AT (state_keep_days), "0", 0, 36500,
+        "0 (for ever) to 36500 days" },
     { "parity.folder", KIND_TEXT, AT (parity_folder), "", 0, 255,
         "a folder's path; empty: parity in that of the state" },
     { "parity.max_mib", KIND_U32, AT (parity_max_mib), "4096", 16, 16777216,

@@ -260,6 +260,9 @@ static const struct {
     { FUOTA_WORKERS, false, fuota_ask_workers },
     { FUOTA_DRAIN, false, fuota_ask_drain },
     { FUOTA_IMAGE, false, fuota_ask_image },
+    { FUOTA_REMOVE, true, fuota_remove_deployment },
+    { FUOTA_IMAGES, false, fuota_find_images },
+    { FUOTA_IMAGE_REMOVE, false, fuota_remove_image },
 };
 
 static void
@@ -273,8 +276,19 @@ s_take (fuota_control_t *self, fuota_turn_t *turn)
             return;
         }
     fuota_control_say (turn, FUOTA_MALFORMED,
-        "command: %d; allowed 0 (version) to 12 (image)",
+        "command: %d; allowed 0 (version) to 15 (image remove)",
         (int) self->request.command);
+}
+
+bool
+fuota_control_expire (fuota_control_t *self, int64_t before, fuota_turn_t *turn)
+{
+    *turn = (fuota_turn_t){ .batch = NULL };
+    fuota_batch_clear (&self->batch);
+    if (!fuota_read_renew (self->read))
+        fuota_remove_older (self, before, turn);
+    fuota_read_reset (self->read);
+    return turn->batch != NULL;
 }
 
 void

@@ -79,6 +79,12 @@ void fuota_control_destroy (fuota_control_t **self_p);
 void fuota_control_take (fuota_control_t *self, fuota_slice_t request,
     int64_t now, const uint8_t *random, fuota_turn_t *turn);
 
+//  Remove some of what ended before that time, and images as old that no
+//  deployment is of. False if there is nothing such, else the turn has rows to
+//  commit and this is to be asked again.
+bool fuota_control_expire (fuota_control_t *self, int64_t before,
+    fuota_turn_t *turn);
+
 //  The rows of a turn could not be committed: turn it into a refusal.
 void fuota_control_failed (fuota_turn_t *turn, const char *words);
 

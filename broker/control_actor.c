@@ -1,6 +1,6 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: binding; a request; a journal line; the pipe and the loop.
+//  Parts: binding; a request; what is old; a journal line; the pipe and the loop.
 
 #include <openssl/rand.h>
 #include "broker/clock.h"
@@ -14,6 +14,7 @@
 #define TURN_MESSAGES 64
 #define STORE_PATIENCE 30000  //  Milliseconds
 #define EVENTS_KEPT 10000     //  For a subscriber that is slow
+#define TIDY_EVERY 60000      //  Milliseconds between looks for what is old
 #define WARN_EVERY 1000       //  At most one line in so many milliseconds
 
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
     zsock_t *requests, *events;  //  Outer
     zsock_t *store, *deployments, *journal;
     uint64_t taken, malformed, told;
-    int64_t warned;
+    int64_t warned, keep, tidied;
     bool terminated;
     fuota_turn_t turn;
     uint8_t reply [Reply_size];
@@ -163,6 +164,31 @@ s_handle_request (self_t *self, int64_t now)
 }
 
 //  ---------------------------------------------------------------------
+//  What is old
+
+static int
+s_wait (const self_t *self)
+{
+    int64_t wait = self->tidied + TIDY_EVERY - zclock_mono ();
+    return !self->keep ? -1 : wait > 0 ? (int) wait : 0;
+}
+
+//  One piece a turn: nobody who asks meanwhile waits long.
+static void
+s_tidy (self_t *self, int64_t now)
+{
+    if (s_wait (self))
+        return;
+    if (!fuota_control_expire (self->control, now - self->keep, &self->turn))
+        self->tidied = zclock_mono ();
+    else if (fuota_store_commit (self->store, self->turn.batch)) {
+        zsys_error ("control: tidying: the store refused or did not answer");
+        s_connect_store (self);
+        self->tidied = zclock_mono ();
+    }
+}
+
+//  ---------------------------------------------------------------------
 //  A journal line
 
 static void
@@ -214,6 +240,8 @@ s_start (self_t *self, zsock_t *pipe, const fuota_control_args_t *args)
     self->control = args->control;
     self->requests = args->requests;
     self->events = args->events;
+    self->keep = args->keep;
+    self->tidied = zclock_mono () - TIDY_EVERY;
     self->deployments = zsock_new_push (">inproc://deployments");
     self->journal = zsock_new_sub (">inproc://journal", "");
     assert (self->deployments && self->journal);
@@ -263,12 +291,13 @@ fuota_control_actor (zsock_t *pipe, void *args)
     assert (poller);
     zsock_signal (pipe, 0);  //  Ready: zactor_new returns now
     while (!self->terminated) {
-        void *which = zpoller_wait (poller, -1);
+        void *which = zpoller_wait (poller, s_wait (self));
         if (which == pipe)
             s_handle_pipe (self);
         else if (zpoller_terminated (poller))
             break;  //  Interrupted
         s_turn (self);
+        s_tidy (self, fuota_clock_now ());
     }
     zpoller_destroy (&poller);
     s_stop (self);

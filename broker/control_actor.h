@@ -37,6 +37,7 @@ typedef struct {
     fuota_control_t *control;
     zsock_t *requests;  //  ROUTER, from fuota_control_bind
     zsock_t *events;    //  PUB
+    int64_t keep;       //  Milliseconds; what is over longer goes; 0 = none
 } fuota_control_args_t;
 
 void fuota_control_actor (zsock_t *pipe, void *args);

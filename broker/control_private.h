@@ -40,6 +40,17 @@ void fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn);
 bool fuota_find_id (fuota_control_t *self, const char *text,
     fuota_turn_t *turn);
 
+//  The image a text means: 64 hex digits or a unique beginning of them. Its
+//  hash in sha256, or false with the turn answered.
+bool fuota_find_image (fuota_control_t *self, const char *text,
+    uint8_t sha256 [32], fuota_turn_t *turn);
+
+//  REMOVE, IMAGE_REMOVE, and the same for what is older than before (remove.c).
+void fuota_remove_deployment (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_remove_image (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_remove_older (fuota_control_t *self, int64_t before,
+    fuota_turn_t *turn);
+
 //  WORKERS, DRAIN, IMAGE: what is asked of the pool.
 void fuota_ask_workers (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_ask_drain (fuota_control_t *self, fuota_turn_t *turn);
@@ -49,5 +60,6 @@ void fuota_ask_image (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_list (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_devices (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_journal (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_find_images (fuota_control_t *self, fuota_turn_t *turn);
 
 #endif

@@ -140,6 +140,7 @@ s_open_state (s_parts_t *parts, fuota_engine_t *self,
     table = (fuota_control_table_t){ config->profiles, config->profile_count,
         &config->deploy };
     parts->control.control = fuota_control_new (self->db, &table, FUOTA_BUILD);
+    parts->control.keep = (int64_t) config->state_keep_days * 86400000;
     parts->deployments =
         s_worker_args (self->db, config, FUOTA_OWNER_DEPLOYMENT);
     parts->clock = s_worker_args (self->db, config, FUOTA_OWNER_CLOCK);

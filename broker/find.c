@@ -1,7 +1,7 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: which deployment a text means; pages of deployments, devices and
-//  journal lines. A page ends with the key it got to, and the next begins
+//  Parts: which deployment or image a text means; pages of deployments,
+//  devices, journal lines and images. A page ends with the key it got to, and the next begins
 //  after it: rows that come or go between two pages do no harm.
 
 #include <stdio.h>
@@ -11,18 +11,19 @@
 #include "workers/package/mckey.h"
 
 #define ID_DIGITS (2 * FUOTA_ID_SIZE)
+#define HASH 32
 #define PREFIX_MIN 4
 
 //  ---------------------------------------------------------------------
 //  Which deployment
 
 //  Hex digits to the nibbles they are. Returns their count, 0 if the text is
-//  something else or longer than an id.
+//  something else or has more than most.
 static size_t
-s_nibbles (const char *text, uint8_t *nibbles)
+s_nibbles (const char *text, uint8_t *nibbles, size_t most)
 {
     size_t count = strlen (text);
-    if (count > ID_DIGITS)
+    if (count > most)
         return 0;
     for (size_t i = 0; i < count; i++) {
         char c = text [i];
@@ -104,7 +105,7 @@ bool
 fuota_find_id (fuota_control_t *self, const char *text, fuota_turn_t *turn)
 {
     uint8_t nibbles [ID_DIGITS];
-    size_t digits = s_nibbles (text, nibbles);
+    size_t digits = s_nibbles (text, nibbles, ID_DIGITS);
     found_t found = { 0 };
     if (digits == ID_DIGITS)
         s_whole (self, nibbles, &found);
@@ -120,6 +121,33 @@ fuota_find_id (fuota_control_t *self, const char *text, fuota_turn_t *turn)
         fuota_control_say (turn, FUOTA_AMBIGUOUS,
             "id: %s; means %u deployments, allowed one", text, found.count);
     return found.count == 1;
+}
+
+bool
+fuota_find_image (fuota_control_t *self, const char *text, uint8_t sha256 [32],
+    fuota_turn_t *turn)
+{
+    uint8_t nibbles [2 * HASH];
+    size_t digits = s_nibbles (text, nibbles, sizeof nibbles);
+    unsigned count = 0;
+    fuota_scan_t scan;
+    if (digits >= PREFIX_MIN &&
+        !fuota_scan_open (&scan, self->read, FUOTA_TABLE_IMAGE, NULL, NULL)) {
+        while (fuota_scan_next (&scan))
+            if (scan.key.size == HASH &&
+                s_begins (scan.key.data, nibbles, digits) && count++ == 0)
+                memcpy (sha256, scan.key.data, HASH);
+        fuota_scan_close (&scan);
+    }
+    if (count == 0)
+        fuota_control_say (turn, FUOTA_NOT_FOUND,
+            "image: %s; allowed the 64 hex digits of one that is stored, or a "
+            "unique beginning of 4 or more",
+            *text ? text : "none");
+    else if (count > 1)
+        fuota_control_say (turn, FUOTA_AMBIGUOUS,
+            "image: %s; means %u images, allowed one", text, count);
+    return count == 1;
 }
 
 //  ---------------------------------------------------------------------
@@ -256,4 +284,51 @@ fuota_find_journal (fuota_control_t *self, fuota_turn_t *turn)
         sizeof reply->lines / sizeof *reply->lines, s_take_line,
         &reply->lines_count };
     s_page (&page);
+}
+
+static bool
+s_take_image (void *arg, const fuota_scan_t *scan)
+{
+    page_t *page = arg;
+    fuota_reply_t *reply = &page->turn->reply;
+    ImageLine *line = &reply->images [reply->images_count];
+    fuota_image_t image;
+    if (fuota_record_decode (Image_fields, &image, scan->value))
+        return false;
+    *line = (ImageLine){ .size = image.size, .created = image.created };
+    fuota_summary_hex (scan->key.data, HASH, line->sha256);
+    snprintf (line->label, sizeof line->label, "%s", image.label);
+    return true;
+}
+
+//  How many deployments are of the images of a page.
+static void
+s_count_uses (fuota_control_t *self, fuota_reply_t *reply)
+{
+    fuota_deployment_t deployment;
+    fuota_scan_t scan;
+    char hex [2 * HASH + 1];
+    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_DEPLOYMENT, NULL, NULL))
+        return;
+    while (fuota_scan_next (&scan)) {
+        if (!fuota_record_decode (Deployment_fields, &deployment, scan.value)) {
+            fuota_summary_hex (deployment.image, HASH, hex);
+            for (pb_size_t i = 0; i < reply->images_count; i++)
+                if (!strcmp (reply->images [i].sha256, hex))
+                    reply->images [i].deployments++;
+        }
+        fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
+    }
+    fuota_scan_close (&scan);
+}
+
+void
+fuota_find_images (fuota_control_t *self, fuota_turn_t *turn)
+{
+    fuota_reply_t *reply = &turn->reply;
+    page_t page = { self, turn, FUOTA_TABLE_IMAGE, NULL, HASH,
+        sizeof reply->images / sizeof *reply->images, s_take_image,
+        &reply->images_count };
+    s_page (&page);
+    s_count_uses (self, reply);
 }

@@ -357,16 +357,42 @@ s_workers (self_t *self)
     return rc;
 }
 
+//  A command whose answer is no more than that it was done.
 static int
-s_drain (self_t *self)
+s_told (self_t *self, RequestCommand command, const char *what)
 {
-    int rc = s_ask (self, FUOTA_DRAIN);
+    int rc = s_ask (self, command);
     if (rc)
         return rc;
     if (self->options.json)
         fuota_json_print (fuota_json_reply (&self->reply));
     else
-        printf ("%s: told\n", self->options.argument);
+        printf ("%s: %s\n", self->options.argument, what);
+    return EXIT_OK;
+}
+
+//  It goes in pieces: until nothing is left.
+static bool
+s_piece (void *arg, const Reply *reply)
+{
+    (void) arg;
+    (void) reply;
+    return true;
+}
+
+static int
+s_remove (self_t *self)
+{
+    const char *id = self->options.argument;
+    if (fuota_client_pages (self->client, FUOTA_REMOVE, id, s_piece, NULL,
+            &self->reply))
+        return s_no_answer (self);
+    if (self->reply.status)
+        return s_refused (self);
+    if (self->options.json)
+        fuota_json_print (fuota_json_reply (&self->reply));
+    else
+        printf ("%s: removed\n", id);
     return EXIT_OK;
 }
 
@@ -492,9 +518,16 @@ s_connected (self_t *self)
         case FUOTA_DO_WORKERS:
             return s_workers (self);
         case FUOTA_DO_DRAIN:
-            return s_drain (self);
+            return s_told (self, FUOTA_DRAIN, "told");
+        case FUOTA_DO_REMOVE:
+            return s_remove (self);
         case FUOTA_DO_IMAGE:
             return s_image (self);
+        case FUOTA_DO_IMAGES:
+            return s_pages (self, FUOTA_IMAGES, "images", fuota_print_images,
+                NULL);
+        case FUOTA_DO_IMAGE_REMOVE:
+            return s_told (self, FUOTA_IMAGE_REMOVE, "removed");
         case FUOTA_DO_VERSION:
             return s_version (self);
         default:

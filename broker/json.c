@@ -115,6 +115,18 @@ fuota_json_summary (const Summary *from)
 }
 
 json_t *
+fuota_json_image (const ImageLine *from)
+{
+    json_t *to = json_object ();
+    TEXT (sha256);
+    TEXT (label);
+    NUMBER (size);
+    NUMBER (created);
+    NUMBER (deployments);
+    return to;
+}
+
+json_t *
 fuota_json_device (const DeviceLine *from)
 {
     json_t *to = json_object ();

@@ -67,6 +67,25 @@ fuota_print_lines (void *arg, const Reply *reply)
     return true;
 }
 
+bool
+fuota_print_images (void *arg, const Reply *reply)
+{
+    fuota_print_t *self = arg;
+    for (pb_size_t i = 0; i < reply->images_count; i++) {
+        const ImageLine *line = &reply->images [i];
+        char created [40];
+        if (self->list) {
+            json_array_append_new (self->list, fuota_json_image (line));
+            continue;
+        }
+        fuota_report_time (line->created, created, sizeof created);
+        printf ("%.16s  %9u bytes  %u deployment%s  %s  %s\n", line->sha256,
+            (unsigned) line->size, (unsigned) line->deployments,
+            line->deployments == 1 ? " " : "s", created, line->label);
+    }
+    return true;
+}
+
 static const char *
 s_ending (int rc)
 {

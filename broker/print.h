@@ -23,6 +23,7 @@ bool fuota_print_summaries (void *arg, const Reply *reply);
 bool fuota_print_devices (void *arg, const Reply *reply);
 bool fuota_print_lines (void *arg, const Reply *reply);
 bool fuota_print_workers (void *arg, const Reply *reply);
+bool fuota_print_images (void *arg, const Reply *reply);
 
 //  The pool as a whole, after its workers.
 void fuota_print_pool (const PoolLine *pool);

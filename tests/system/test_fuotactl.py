@@ -103,6 +103,26 @@ def cancelled(world, devices, sha256):
         raise Failure(f"cancelled: {summary}")
 
 
+def removed(world, ident, sha256):
+    """What is over goes, and then its image; what is not known is said."""
+    ctl = lambda *a: world.ctl(*a, check=False)
+    expect(ctl("image", "remove", sha256), 5, "remove that first")
+    images = world.json("image", "list")["images"]
+    if [(i["sha256"], i["deployments"]) for i in images] != [(sha256, 2)]:
+        raise Failure(f"images: {images}")
+    for deployment in world.json("list")["deployments"]:
+        #  One that was cancelled may still have downlinks at the host
+        until("removed", lambda ident=deployment["id"]:
+              ctl("remove", ident).returncode == 0)
+    expect(ctl("show", ident), 3)
+    expect(ctl("remove", ident), 3, "allowed 32 hex digits")
+    expect(ctl("image", "remove", sha256[:8]), 0, "removed")
+    expect(ctl("image", "remove", sha256), 3, "image: ")
+    if world.json("image", "list")["images"] or \
+            world.json("list")["deployments"]:
+        raise Failure("something is left")
+
+
 def test():
     without_broker()
     world = World(sim={"devices": 3, "loss": 0, "unicast_loss": 0},
@@ -121,6 +141,7 @@ def test():
         ident = life(world, image, devices)
         sha256 = world.json("show", ident)["deployment"]["image_sha256"]
         cancelled(world, devices, sha256)
+        removed(world, ident, sha256)
         if world.stop():
             raise Failure("fuotad did not end well")
     except Failure:

@@ -178,7 +178,7 @@ test_control__hostile_bytes_are_malformed (void **state)
     } cases [] = {
         { "empty is VERSION", { 0 }, 0, FUOTA_OK },
         { "no field", { 0 }, 1, FUOTA_MALFORMED },
-        { "unknown command", { 8, 13 }, 2, FUOTA_MALFORMED },
+        { "unknown command", { 8, 99 }, 2, FUOTA_MALFORMED },
         { "negative command",
             { 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1 }, 11,
             FUOTA_MALFORMED },

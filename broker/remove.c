@@ -1,0 +1,204 @@
+//  SPDX-License-Identifier: MIT
+//
+//  What is over is forgotten: by order, or because it is old.
+//
+//  A deployment can have a million rows, and its rows go in pieces, so that no
+//  commit takes long: devices and journal first, the deployment last. Until
+//  then it is there, and whoever was cut off in between asks again.
+
+#include <string.h>
+#include "broker/control_private.h"
+#include "broker/summary.h"
+#include "workers/package/mckey.h"
+
+#define PIECE 4000  //  Rows of a commit
+#define HASH 32
+
+//  Delete a deployment's rows in a table, as long as there is room.
+static void
+s_rows (fuota_control_t *self, fuota_table_t table, const uint8_t *id)
+{
+    fuota_key_t prefix = fuota_key_id (id);
+    fuota_scan_t scan;
+    if (fuota_scan_open (&scan, self->read, table, &prefix, NULL))
+        return;
+    while (self->batch.rows < PIECE && fuota_scan_next (&scan)) {
+        fuota_key_t key = fuota_key_bytes (scan.key.data, scan.key.size);
+        fuota_batch_del (&self->batch, table, &key);
+    }
+    fuota_scan_close (&scan);
+}
+
+//  The token, if it is still this deployment's.
+static void
+s_token (fuota_control_t *self, const uint8_t *id)
+{
+    fuota_deployment_t deployment;
+    fuota_key_t key = fuota_key_id (id);
+    fuota_slice_t value;
+    if (!fuota_read_record (self->read, FUOTA_TABLE_DEPLOYMENT, &key,
+            Deployment_fields, &deployment) &&
+        *deployment.token) {
+        key = fuota_key_bytes (deployment.token, strlen (deployment.token));
+        if (!fuota_read_get (self->read, FUOTA_TABLE_TOKEN, &key, &value) &&
+            value.size >= FUOTA_ID_SIZE &&
+            !memcmp (value.data, id, FUOTA_ID_SIZE))
+            fuota_batch_del (&self->batch, FUOTA_TABLE_TOKEN, &key);
+    }
+    fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
+}
+
+//  Rows of a deployment that is over, or some of them. True if it is gone with
+//  them.
+static bool
+s_remove (fuota_control_t *self, const uint8_t *id, fuota_turn_t *turn)
+{
+    fuota_key_t key = fuota_key_id (id);
+    s_rows (self, FUOTA_TABLE_DEVICE, id);
+    s_rows (self, FUOTA_TABLE_JOURNAL, id);
+    bool all = self->batch.rows < PIECE;
+    if (all) {
+        s_token (self, id);
+        fuota_batch_del (&self->batch, FUOTA_TABLE_GROUP, &key);
+        fuota_batch_del (&self->batch, FUOTA_TABLE_DEPLOYMENT, &key);
+    }
+    turn->batch = &self->batch;
+    return all;
+}
+
+//  A downlink that was withdrawn is kept until the host has let go of it.
+static bool
+s_has_downlinks (fuota_control_t *self, const uint8_t *id)
+{
+    fuota_scan_t scan;
+    fuota_row_t row;
+    bool has = false;
+    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_OUTBOX, NULL, NULL))
+        return true;
+    while (!has && fuota_scan_next (&scan))
+        has = !fuota_record_decode (OutboxRow_fields, &row, scan.value) &&
+              !memcmp (row.deployment, id, FUOTA_ID_SIZE);
+    fuota_scan_close (&scan);
+    return has;
+}
+
+void
+fuota_remove_deployment (fuota_control_t *self, fuota_turn_t *turn)
+{
+    fuota_group_t group;
+    fuota_key_t key = fuota_key_id (turn->id);
+    int rc = fuota_read_record (self->read, FUOTA_TABLE_GROUP, &key,
+        Group_fields, &group);
+    if (rc)
+        fuota_control_say (turn, FUOTA_FAILED, "record: %s",
+            fuota_error_name (rc));
+    else if (group.phase != FUOTA_OVER)
+        fuota_control_say (turn, FUOTA_NOT_NOW,
+            "the deployment is %s; allowed when it is over",
+            fuota_phase_name (&group));
+    else if (s_has_downlinks (self, turn->id))
+        fuota_control_say (turn, FUOTA_NOT_NOW,
+            "the host may still hold downlinks of it; try again later");
+    else if (!s_remove (self, turn->id, turn)) {
+        memcpy (turn->reply.next.bytes, turn->id, FUOTA_ID_SIZE);
+        turn->reply.next.size = FUOTA_ID_SIZE;
+    }
+}
+
+//  ---------------------------------------------------------------------
+//  Images
+
+//  Whether a deployment is of it, over or not. Its name, if so.
+static bool
+s_is_used (fuota_control_t *self, const uint8_t *sha256, char name [65])
+{
+    fuota_scan_t scan;
+    fuota_deployment_t deployment;
+    bool used = false;
+    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_DEPLOYMENT, NULL, NULL))
+        return true;
+    while (!used && fuota_scan_next (&scan)) {
+        used =
+            !fuota_record_decode (Deployment_fields, &deployment, scan.value) &&
+            !memcmp (deployment.image, sha256, HASH);
+        if (used)
+            memcpy (name, deployment.name, 65);
+        fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
+    }
+    fuota_scan_close (&scan);
+    return used;
+}
+
+static void
+s_drop_image (fuota_control_t *self, const uint8_t *sha256, fuota_turn_t *turn)
+{
+    fuota_key_t key = fuota_key_bytes (sha256, HASH);
+    fuota_batch_del (&self->batch, FUOTA_TABLE_IMAGE, &key);
+    fuota_batch_del (&self->batch, FUOTA_TABLE_BLOB, &key);
+    turn->batch = &self->batch;
+}
+
+void
+fuota_remove_image (fuota_control_t *self, fuota_turn_t *turn)
+{
+    uint8_t sha256 [HASH];
+    char name [65] = "";
+    if (!fuota_find_image (self, self->request.id, sha256, turn))
+        return;
+    if (s_is_used (self, sha256, name))
+        fuota_control_say (turn, FUOTA_NOT_NOW,
+            "the deployment %s is of this image; remove that first", name);
+    else
+        s_drop_image (self, sha256, turn);
+}
+
+//  ---------------------------------------------------------------------
+//  What is old
+
+static bool
+s_old_deployment (fuota_control_t *self, int64_t before, uint8_t *id)
+{
+    fuota_scan_t scan;
+    fuota_group_t group;
+    bool found = false;
+    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_GROUP, NULL, NULL))
+        return false;
+    while (!found && fuota_scan_next (&scan))
+        if (!fuota_record_decode (Group_fields, &group, scan.value) &&
+            scan.key.size == FUOTA_ID_SIZE && group.phase == FUOTA_OVER &&
+            group.ended_at < before) {
+            memcpy (id, scan.key.data, FUOTA_ID_SIZE);
+            found = !s_has_downlinks (self, id);
+        }
+    fuota_scan_close (&scan);
+    return found;
+}
+
+static bool
+s_old_image (fuota_control_t *self, int64_t before, uint8_t *sha256)
+{
+    fuota_scan_t scan;
+    fuota_image_t image;
+    char name [65];
+    bool found = false;
+    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_IMAGE, NULL, NULL))
+        return false;
+    while (!found && fuota_scan_next (&scan))
+        if (!fuota_record_decode (Image_fields, &image, scan.value) &&
+            scan.key.size == HASH && image.created < before) {
+            memcpy (sha256, scan.key.data, HASH);
+            found = !s_is_used (self, sha256, name);
+        }
+    fuota_scan_close (&scan);
+    return found;
+}
+
+void
+fuota_remove_older (fuota_control_t *self, int64_t before, fuota_turn_t *turn)
+{
+    uint8_t sha256 [HASH];
+    if (s_old_deployment (self, before, turn->id))
+        s_remove (self, turn->id, turn);
+    else if (s_old_image (self, before, sha256))
+        s_drop_image (self, sha256, turn);
+}
