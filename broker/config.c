@@ -256,6 +256,21 @@ s_settle (fuota_config_t *config)
             sizeof config->deploy.application);
 }
 
+//  A device told to resynchronise asks; an answer that thinks it right enough
+//  would leave it where it is.
+static void
+s_check_clocks (self_t *self, config_t *handle)
+{
+    const fuota_config_t *config = self->config;
+    if (config->clock_threshold <= config->deploy.guard)
+        return;
+    config_setting_t *setting = config_lookup (handle, "clock.threshold");
+    char value [16];
+    snprintf (value, sizeof value, "%u", (unsigned) config->clock_threshold);
+    s_fault (self, setting ? setting : config_lookup (handle, "deploy.guard"),
+        "clock.threshold", value, "at most deploy.guard");
+}
+
 static int
 s_take (self_t *self, config_t *handle, int read)
 {
@@ -272,8 +287,9 @@ s_take (self_t *self, config_t *handle, int read)
             config_error_line (handle), config_error_text (handle));
         self->count++;
     }
-    config_destroy (handle);
     s_settle (self->config);
+    s_check_clocks (self, handle);
+    config_destroy (handle);
     return self->count ? -1 : 0;
 }
 

@@ -79,6 +79,10 @@ test_config__each_kind_of_fault (void **state)
             "bits, in quotes\n" },
         { "state = { folder = \"\"; };",
             "t.cfg:1: state.folder: \"\"; allowed a folder's path\n" },
+        { "clock = { threshold = 9; };\ndeploy = { guard = 4; };",
+            "t.cfg:1: clock.threshold: 9; allowed at most deploy.guard\n" },
+        { "deploy = { guard = 1; };",
+            "t.cfg:1: clock.threshold: 2; allowed at most deploy.guard\n" },
         { "clock = { applications = [ 1 ]; };",
             "t.cfg:1: clock.applications: (not such a list); allowed a list of "
             "at most 32 application ids, or [ \"*\" ]\n" },
