@@ -247,10 +247,14 @@ s_take_group (self_t *self, const char *prefix, config_setting_t *group)
 }
 
 //  The simulated devices have one application: who deploys to them need not
-//  repeat it.
+//  repeat it. How a host spaces fragments is its own; plans must know.
 static void
 s_settle (fuota_config_t *config)
 {
+    if (strcmp (config->host_type, "chirpstack") == 0) {
+        config->deploy.margin_c = config->chirpstack.margin_c;
+        config->deploy.margin_b = config->chirpstack.margin_b;
+    }
     if (!*config->deploy.application && strcmp (config->host_type, "sim") == 0)
         memcpy (config->deploy.application, config->sim.application,
             sizeof config->deploy.application);

@@ -33,6 +33,7 @@ typedef struct {
     char unicast [8];    //  "mqtt", "grpc"
     char api [128];      //  http://HOST:PORT or https://HOST:PORT
     char api_ca [256], token_file [256];
+    uint32_t margin_c, margin_b;  //  Its multicast margins, milliseconds
 } fuota_config_chirpstack_t;
 
 typedef struct {

@@ -87,6 +87,8 @@ fuota_json_summary (const Summary *from)
     NUMBER (started);
     NUMBER (ended);
     NUMBER (now);
+    NUMBER (gateways);
+    NUMBER (margin);
     TEXT (image_sha256);
     NUMBER (image_size);
     NUMBER (frag_size);

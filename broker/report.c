@@ -342,12 +342,17 @@ fuota_report_plan (fuota_report_t *self, const Summary *summary)
         (unsigned) (summary->frequency / 1000000),
         (unsigned) (summary->frequency % 1000000 / 100));
     s_image (self, summary);
+    if (summary->gateways)
+        fprintf (self->out, "gateways  %u, %s\n", (unsigned) summary->gateways,
+            summary->gateways > 1 ? "one after the other" : "alone");
     fprintf (self->out,
-        "sending   %u fragments, one every %s: %s on air\n"
+        "sending   %u fragments, one every %s: %s on air%s\n"
         "window    %s (%s to %s UTC, if every device answers at its last "
         "chance)\n"
         "ETA       %s UTC, end of the first round\n",
-        (unsigned) summary->last_n, period, air, window, start, end, eta);
+        (unsigned) summary->last_n, period, air,
+        summary->gateways > 1 ? " by each gateway" : "", window, start, end,
+        eta);
 }
 
 void

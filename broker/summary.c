@@ -39,6 +39,8 @@ s_fixed (const fuota_deployment_t *deployment, int64_t now,
     out->region_dr = deployment->dr;
     out->frequency = deployment->frequency;
     out->group_type = deployment->group_type;
+    out->gateways = (uint32_t) deployment->gateways_count;
+    out->margin = deployment->margin;
     out->now = now;
 }
 

@@ -36,6 +36,8 @@ typedef struct {
     uint32_t guard;           //  Largest clock error accepted, seconds
     uint32_t mc_addr_prefix;  //  First mc_addr_bits bits of every McAddr; as
     uint32_t mc_addr_bits;    //  reference, a network's own address space
+    uint32_t margin_c;        //  Of the host's multicast queue, by class,
+    uint32_t margin_b;        //  milliseconds; 0 = it has none
 } fuota_wish_defaults_t;
 
 //  The defaults of the defaults: EU868, 10 %, 100 %, 3, 3600 s, 3, 3 s,

@@ -239,8 +239,10 @@ s_check_period (fuota_wish_check_t *self)
         duty = out->frequency ? fuota_region_duty (self->region, out->frequency)
                               : 1000;
     out->air_time = fuota_region_air_time (self->rate, out->frag_size + 3);
-    out->period = fuota_plan_period (out->air_time, duty,
-        (uint32_t) out->gateways_count, out->group_type, out->periodicity);
+    const fuota_wish_defaults_t *defaults = self->facts->defaults;
+    out->margin =
+        out->group_type == 1 ? defaults->margin_b : defaults->margin_c;
+    out->period = fuota_plan_period (out, duty);
 }
 
 static void

@@ -245,7 +245,7 @@ s_write (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
     row->f_port = deployment->dialect.port004;
     //  The host's scheduler is up to a second late; a queue of an absent
     //  gateway must not leave as a burst later
-    int64_t limit = env->now + deployment->period + 5000;
+    int64_t limit = env->now + fuota_plan_stay (deployment) + 5000;
     row->expires_at = limit < group->session_end ? limit : group->session_end;
     group->pen = FUOTA_PEN_WRITTEN;
     group->pen_at = env->now;
@@ -305,7 +305,8 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
             group->f_cnt = outcome->f_cnt + 1;
             group->pen = FUOTA_PEN_TAKEN;
             //  If no word of it comes: it expired long ago, or was sent
-            group->wake_at = group->pen_at + env->deployment->period + 10000;
+            group->wake_at =
+                group->pen_at + fuota_plan_stay (env->deployment) + 10000;
             break;
         case FUOTA_SENT:
             if (group->pen == FUOTA_PEN_WRITTEN) {
@@ -374,8 +375,10 @@ s_group (fuota_group_t *group, const fuota_happening_t *happening,
         s_sent (group, env);
     if (group->pen == FUOTA_PEN_IDLE && !group->row)
         s_flush (group, FUOTA_PEN_FLUSHING, env, out);
+    //  What is handed over now must be out of every gateway by then
     bool closes = env->now + (int64_t) env->deployment->guard * 1000 +
-                      env->deployment->air_time / 1000 >=
+                      env->deployment->air_time / 1000 +
+                      fuota_plan_latency (env->deployment) >=
                   group->session_end;
     bool done = group->next_n > group->last_n || closes || s_nobody (group);
     if (group->pen == FUOTA_PEN_CLOSING)

@@ -1,5 +1,6 @@
 //  SPDX-License-Identifier: MIT
 
+#include <stdbool.h>
 #include "workers/plan.h"
 
 #define MARGIN 30000  //  For hosts and clocks, on top of a device's interval
@@ -67,20 +68,66 @@ fuota_plan_coded (uint32_t missing, uint32_t permille)
         (uint64_t) missing * (permille ? permille : 1) / 1000, permille);
 }
 
-uint32_t
-fuota_plan_period (uint32_t air_time_us, uint32_t duty_permille,
-    uint32_t gateways, uint32_t group_type, uint32_t periodicity)
+//  The host's queue of a group, chirpstack-host.md 3.6 and 4.8.
+static bool
+s_class_b (const fuota_deployment_t *deployment)
 {
-    uint32_t air = (air_time_us + 999) / 1000;
-    uint32_t period = air + 1200;  //  The host's scheduler: up to 1 s late
-    if (duty_permille && duty_permille < 1000 &&
-        air * 1000 / duty_permille > period)
-        period = air * 1000 / duty_permille;
-    period *= gateways ? gateways : 1;
-    uint32_t slots = 1000u << periodicity;
-    if (group_type == 1 && period < slots)
-        period = slots;
-    return period;
+    return deployment->group_type == 1;
+}
+
+static uint32_t
+s_in_turn (const fuota_deployment_t *deployment)
+{
+    bool at_once = !s_class_b (deployment) && deployment->scheduling == 1;
+    return at_once || !deployment->gateways_count
+               ? 1
+               : (uint32_t) deployment->gateways_count;
+}
+
+uint32_t
+fuota_plan_latency (const fuota_deployment_t *deployment)
+{
+    uint32_t after_first = s_in_turn (deployment) - 1;
+    if (s_class_b (deployment))
+        return deployment->margin +
+               after_first * (1000u << deployment->periodicity);
+    //  With GPS time the margin is how far ahead the host plans
+    return deployment->scheduling == 1 ? deployment->margin
+                                       : after_first * deployment->margin;
+}
+
+uint32_t
+fuota_plan_stay (const fuota_deployment_t *deployment)
+{
+    uint32_t latency = fuota_plan_latency (deployment);
+    return latency > deployment->period ? latency : deployment->period;
+}
+
+static uint32_t
+s_larger (uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+uint32_t
+fuota_plan_period (const fuota_deployment_t *deployment, uint32_t duty_permille)
+{
+    uint32_t air = (deployment->air_time + 999) / 1000;
+    uint32_t margin = deployment->margin, in_turn = s_in_turn (deployment);
+    uint32_t each = air + 1200;  //  The host's scheduler: up to 1 s late
+    if (duty_permille && duty_permille < 1000)
+        each = s_larger (each, air * 1000 / duty_permille);
+    if (s_class_b (deployment)) {
+        //  The first slot after the margin, if the queue was empty
+        uint32_t slot = 1000u << deployment->periodicity;
+        return s_larger (s_larger (each, slot) * in_turn,
+            margin + slot * in_turn);
+    }
+    if (deployment->scheduling == 1)
+        each = s_larger (each, 2 * margin);
+    else if (in_turn > 1)
+        each = s_larger (each, margin);
+    return each * in_turn;
 }
 
 uint64_t
@@ -93,7 +140,7 @@ uint64_t
 fuota_plan_least (const fuota_deployment_t *deployment)
 {
     return 2000ull * deployment->guard + 2000 + deployment->period +
-           deployment->air_time / 1000;
+           fuota_plan_latency (deployment) + deployment->air_time / 1000;
 }
 
 uint32_t
@@ -103,7 +150,8 @@ fuota_plan_time_out (const fuota_deployment_t *deployment, uint32_t count)
         return deployment->time_out;
     //  One period more than the fragments need, and a tenth for refused ones
     uint64_t need = (count + count / 10 + 2ull) * deployment->period +
-                    2000ull * deployment->guard + MARGIN;
+                    2000ull * deployment->guard + MARGIN +
+                    fuota_plan_latency (deployment);
     if (deployment->group_type == 1)
         need += 128000;  //  The beacon period in which it begins
     uint32_t time_out = 0;

@@ -30,18 +30,26 @@ uint32_t fuota_plan_coded (uint32_t missing, uint32_t permille);
 //  the expected loss: the same with the spread of the losses themselves.
 uint32_t fuota_plan_redundancy (uint32_t nb_frag, uint32_t permille);
 
-//  Milliseconds from one fragment to the next, so that the host's jitter and
-//  the duty-cycle share (permille of the gateways' time) are kept, times the
-//  number of gateways that send one after the other. Class B: at least the
-//  distance of ping slots.
-uint32_t fuota_plan_period (uint32_t air_time_us, uint32_t duty_permille,
-    uint32_t gateways, uint32_t group_type, uint32_t periodicity);
+//  Milliseconds from one fragment to the next: what the host's jitter, its
+//  margin and the duty-cycle share (permille of the gateways' time) need, for
+//  each of the gateways, that send one after the other; with GPS time they
+//  send at once. Class B: each gateway has a ping slot of its own. The
+//  deployment's gateways, margin, air time and group are looked at.
+uint32_t fuota_plan_period (const fuota_deployment_t *deployment,
+    uint32_t duty_permille);
+
+//  Milliseconds the host keeps a fragment before its last gateway has it, on
+//  top of its scheduler's second: 0 for one gateway of class C.
+uint32_t fuota_plan_latency (const fuota_deployment_t *deployment);
+
+//  Milliseconds a fragment may stay at the host: the longer of the two.
+uint32_t fuota_plan_stay (const fuota_deployment_t *deployment);
 
 //  Seconds a window of that exponent lasts: 2^t, class B 128 * 2^t.
 uint64_t fuota_plan_window (uint32_t group_type, uint32_t time_out);
 
 //  Milliseconds of a window that holds one fragment: both guards, and the
-//  fragment with its period.
+//  fragment with its period and latency.
 uint64_t fuota_plan_least (const fuota_deployment_t *deployment);
 
 //  Smallest exponent whose window holds count fragments and the guards, at

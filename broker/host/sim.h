@@ -107,6 +107,7 @@ typedef struct {
     uint64_t out_of_order;   //  Taken with an N not above the one before, or
                              //  leaving out an N within a session's run
     uint64_t wrong_counter;  //  Taken with f_cnt other than the caller expected
+    uint64_t crowded;        //  Taken while gateways still had to send others
     uint64_t taken;          //  Fragments taken
     uint64_t refused;        //  By gateways
     uint64_t on_air;         //  Fragments transmitted

@@ -200,6 +200,7 @@ s_drop (fuota_sim_t *self, fuota_sim_group_t *group, fuota_sim_item_t *item,
 static void
 s_flush (fuota_sim_t *self, fuota_sim_group_t *group)
 {
+    group->busy_until = 0;
     while (group->queue) {
         fuota_sim_item_t **link = &group->queue;
         while ((*link)->next)
@@ -283,9 +284,11 @@ s_next_run (const fuota_sim_t *self, int64_t at)
 static int64_t
 s_leaves (const fuota_sim_t *self, const fuota_sim_group_t *group)
 {
-    int64_t at = self->now;
+    int64_t distance = group->type ? 1 : MARGIN, at = self->now;
     for (const fuota_sim_item_t *item = group->queue; item; item = item->next)
-        at = item->leaves_at + (group->type ? 1 : MARGIN);
+        at = item->leaves_at + distance;
+    if (group->busy_until > self->now && group->busy_until + distance > at)
+        at = group->busy_until + distance;
     if (group->type == 0)
         return s_next_run (self, at);
     if (at < self->now + MARGIN)
@@ -304,10 +307,17 @@ s_look (fuota_sim_item_t *item)
     item->n = word & 0x3fff;
 }
 
+//  Of several gateways one sends after the other; here they are heard with the
+//  first, and the queue is busy until the last.
 static void
 s_append (fuota_sim_t *self, fuota_sim_group_t *group, fuota_sim_item_t *item)
 {
+    int64_t distance = group->type ? 1000 << group->periodicity : MARGIN;
+    int64_t more = (int64_t) group->gateways_count - 1;
+    self->stats.crowded += more > 0 && group->busy_until > self->now;
     item->leaves_at = s_leaves (self, group);
+    if (more > 0)
+        group->busy_until = item->leaves_at + more * distance;
     item->f_cnt = group->f_cnt++;
     fuota_sim_item_t **link = &group->queue;
     while (*link)

@@ -72,6 +72,7 @@ typedef struct {
     size_t gateways_count;
     uint64_t gateways [16];
     fuota_sim_item_t *queue;
+    int64_t busy_until;  //  The last gateway has the last item
     fuota_sim_run_t *run [4];
 } fuota_sim_group_t;
 

@@ -83,35 +83,89 @@ test_plan__coded (void **state)
                      fuota_plan_coded (missing + 1, 200));
 }
 
-//  4.8 of the host: the larger of air time + 1.2 s and air time / duty, times
-//  the gateways that send one after the other.
+//  4.8 of the host: the larger of air time + 1.2 s and air time / duty, and
+//  the host's margin where several gateways send one after the other, times
+//  their number. 3.6: with GPS time they send at once, twice the margin apart;
+//  class B takes a slot for each, the first after its margin.
 static void
 test_plan__period (void **state)
 {
     (void) state;
     static const struct {
         const char *name;
-        uint32_t air_us, duty, gateways, group_type, periodicity, period;
+        uint32_t air_us, duty, gateways, margin, group_type, setting;
+        uint32_t period, latency;
     } cases [] = {
-        { "DR5 of the reference, 10 %", 394500, 100, 1, 0, 0, 3950 },
-        { "DR0 of the reference, 10 %", 2793472, 100, 1, 0, 0, 27940 },
-        { "no duty cycle", 394500, 0, 1, 0, 0, 1595 },
-        { "all of the time", 394500, 1000, 1, 0, 0, 1595 },
-        { "half of it", 394500, 500, 1, 0, 0, 1595 },
-        { "one in a thousand", 100000, 1, 1, 0, 0, 100000 },
-        { "three gateways", 394500, 100, 3, 0, 0, 11850 },
-        { "none named", 394500, 100, 0, 0, 0, 3950 },
-        { "less than a millisecond", 1, 0, 1, 0, 0, 1201 },
-        { "class B, each second", 394500, 0, 1, 1, 0, 1595 },
-        { "class B, each 128 s", 394500, 100, 1, 1, 7, 128000 },
-        { "class B, each 2 s", 394500, 100, 1, 1, 1, 3950 },
-        { "class C does not look at it", 394500, 100, 1, 0, 7, 3950 },
+        { "DR5 of the reference, 10 %", 394500, 100, 1, 5000, 0, 0, 3950, 0 },
+        { "DR0 of the reference, 10 %", 2793472, 100, 1, 5000, 0, 0, 27940, 0 },
+        { "no duty cycle", 394500, 0, 1, 0, 0, 0, 1595, 0 },
+        { "all of the time", 394500, 1000, 1, 0, 0, 0, 1595, 0 },
+        { "half of it", 394500, 500, 1, 0, 0, 0, 1595, 0 },
+        { "one in a thousand", 100000, 1, 1, 0, 0, 0, 100000, 0 },
+        { "three gateways", 394500, 100, 3, 0, 0, 0, 11850, 0 },
+        { "none named", 394500, 100, 0, 5000, 0, 0, 3950, 0 },
+        { "less than a millisecond", 1, 0, 1, 0, 0, 0, 1201, 0 },
+        { "two, the margin is longer", 394500, 100, 2, 5000, 0, 0, 10000,
+            5000 },
+        { "three, the duty is longer", 2793472, 100, 3, 5000, 0, 0, 83820,
+            10000 },
+        { "two, a short margin", 394500, 0, 2, 700, 0, 0, 3190, 700 },
+        { "sixteen, the longest margin", 394500, 0, 16, 600000, 0, 0, 9600000,
+            9000000 },
+        { "GPS time, one", 394500, 100, 1, 5000, 0, 1, 10000, 5000 },
+        { "GPS time, three at once", 394500, 100, 3, 5000, 0, 1, 10000, 5000 },
+        { "GPS time, no margin", 394500, 100, 3, 0, 0, 1, 3950, 0 },
+        { "class B, each second", 394500, 0, 1, 0, 1, 0, 1595, 0 },
+        { "class B, each 128 s", 394500, 100, 1, 0, 1, 7, 128000, 0 },
+        { "class B, each 2 s", 394500, 100, 1, 0, 1, 1, 3950, 0 },
+        { "class B, the margin and a slot", 394500, 0, 1, 5000, 1, 1, 7000,
+            5000 },
+        { "class B, three slots", 394500, 0, 3, 5000, 1, 3, 29000, 21000 },
+        { "class B, three, duty", 394500, 10, 3, 5000, 1, 0, 118500, 7000 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint32_t period = fuota_plan_period (cases [i].air_us, cases [i].duty,
-            cases [i].gateways, cases [i].group_type, cases [i].periodicity);
-        if (period != cases [i].period)
-            fail_msg ("%s: %u", cases [i].name, period);
+        bool class_b = cases [i].group_type == 1;
+        fuota_deployment_t deployment = { .air_time = cases [i].air_us,
+            .gateways_count = (pb_size_t) cases [i].gateways,
+            .margin = cases [i].margin,
+            .group_type = cases [i].group_type,
+            .periodicity = class_b ? cases [i].setting : 7,
+            .scheduling = class_b ? 1 : cases [i].setting };
+        uint32_t period = fuota_plan_period (&deployment, cases [i].duty);
+        uint32_t latency = fuota_plan_latency (&deployment);
+        if (period != cases [i].period || latency != cases [i].latency)
+            fail_msg ("%s: %u, %u", cases [i].name, period, latency);
+        deployment.period = period;
+        assert_int_equal (fuota_plan_stay (&deployment),
+            latency > period ? latency : period);
+    }
+}
+
+//  Whatever the gateways and the margin: the host's queue of the group has
+//  run empty when the next fragment comes, so that delays do not add up, and
+//  the window holds the fragments with what the host makes of them.
+static void
+test_plan__the_host_keeps_up (void **state)
+{
+    (void) state;
+    for (uint32_t bits = 0; bits < 16 * 8 * 4 * 3; bits++) {
+        uint32_t kind = bits / (16 * 8 * 4);
+        fuota_deployment_t deployment = { .air_time = 394500,
+            .gateways_count = (pb_size_t) (bits % 16 + 1),
+            .margin = bits / 16 % 8 * 3000,
+            .group_type = kind == 2,
+            .scheduling = kind == 1,
+            .periodicity = bits / 128 % 4,
+            .guard = 3,
+            .time_out = FUOTA_PLAN_AUTO_TIME_OUT };
+        deployment.period = fuota_plan_period (&deployment, 1000);
+        uint32_t latency = fuota_plan_latency (&deployment);
+        assert_true (deployment.period >= latency);
+        uint32_t t = fuota_plan_time_out (&deployment, 10);
+        assert_true (fuota_plan_window (deployment.group_type, t) * 1000 >=
+                     10ull * deployment.period + latency + 6000);
+        assert_true (fuota_plan_least (&deployment) >=
+                     6000ull + deployment.period + latency);
     }
 }
 
@@ -135,11 +189,12 @@ test_plan__time_out_holds_the_plan (void **state)
     for (uint32_t class_b = 0; class_b < 2; class_b++)
         for (uint32_t periodicity = 0; periodicity < 8; periodicity++)
             for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-                fuota_deployment_t deployment = { .group_type = class_b,
-                    .guard = 3,
+                fuota_deployment_t deployment = { .guard = 3,
                     .time_out = FUOTA_PLAN_AUTO_TIME_OUT,
-                    .period = fuota_plan_period (50000, 100, 1, class_b,
-                        periodicity) };
+                    .group_type = class_b,
+                    .periodicity = periodicity,
+                    .air_time = 50000 };
+                deployment.period = fuota_plan_period (&deployment, 100);
                 uint32_t t = fuota_plan_time_out (&deployment, counts [i]);
                 uint32_t ping_nb = 128u >> periodicity;
                 uint64_t need =
@@ -219,6 +274,7 @@ main (void)
         cmocka_unit_test (test_plan__fragments_and_padding),
         cmocka_unit_test (test_plan__coded),
         cmocka_unit_test (test_plan__period),
+        cmocka_unit_test (test_plan__the_host_keeps_up),
         cmocka_unit_test (test_plan__window),
         cmocka_unit_test (test_plan__time_out_holds_the_plan),
         cmocka_unit_test (test_plan__examples),

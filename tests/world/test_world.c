@@ -184,6 +184,56 @@ test_world__crashes_all_the_time (void **state)
     }
 }
 
+//  The host sends a fragment by one gateway after the other. A plan that knows
+//  its margin never comes while it still does, and its session holds them all;
+//  one that does not know it falls behind.
+static void
+test_world__several_gateways (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *name;
+        uint32_t gateways, margin, group_type, blind;
+        bool crowded;
+    } cases [] = {
+        { "two", 2, 5000, 0, 0, false },
+        { "five", 5, 5000, 0, 0, false },
+        { "five, blind", 5, 5000, 0, 1, false },
+        { "class B, three", 3, 5000, 1, 0, false },
+        { "class B, three, blind", 3, 5000, 1, 1, false },
+        { "five, margin not known", 5, 0, 0, 1, true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const case_t row = { .name = cases [i].name,
+            .group_type = cases [i].group_type,
+            .blind = cases [i].blind };
+        world_t world;
+        fuota_group_t group;
+        fuota_sim_stats_t stats;
+        world_plan_t plan = s_plan (&row, 2, 1);
+        plan.sim.gateways = plan.gateways = cases [i].gateways;
+        plan.period = 0;
+        plan.margin = cases [i].margin;
+        world_init (&world, &plan);
+        assert_int_equal (world_run (&world, 10), 0);
+        fuota_sim_stats (world.sim, &stats);
+        //  Around the beacon class B has no slots: there it waits, and catches
+        //  up again
+        bool crowded = stats.crowded > cases [i].group_type * 20;
+        if (crowded != cases [i].crowded)
+            fail_msg ("%s: crowded %u", cases [i].name,
+                (unsigned) stats.crowded);
+        if (!cases [i].crowded) {
+            world_check (&world);
+            world_group (&world, 0, &group);
+            assert_int_equal (group.session, 1);
+            assert_int_equal (group.resent, 0);
+            assert_int_equal (group.ended [FUOTA_END_COMPLETE], group.total);
+        }
+        world_release (&world);
+    }
+}
+
 int
 main (void)
 {
@@ -191,6 +241,7 @@ main (void)
         cmocka_unit_test (test_world__seeds_losses_plans),
         cmocka_unit_test (test_world__crash_at_every_commit),
         cmocka_unit_test (test_world__crashes_all_the_time),
+        cmocka_unit_test (test_world__several_gateways),
     };
     return cmocka_run_group_tests_name ("world", tests, NULL, NULL);
 }

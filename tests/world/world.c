@@ -170,6 +170,12 @@ s_deploy (world_t *self, uint32_t i)
     fuota_dialect_t dialect = { plan->sim.ts003, plan->sim.ts004,
         plan->sim.ts005, 202, 201, 200, 0, 0, false, false };
     deployment.dialect = dialect;
+    deployment.margin = plan->margin;
+    deployment.gateways_count = (pb_size_t) plan->gateways;
+    for (uint32_t g = 0; g < plan->gateways; g++)
+        deployment.gateways [g] = g + 1;
+    if (!plan->period)
+        deployment.period = fuota_plan_period (&deployment, 1000);
     deployment.setup_window =
         plan->setup_window ? plan->setup_window
                            : fuota_plan_setup_window (plan->retries,

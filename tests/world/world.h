@@ -27,7 +27,9 @@ typedef struct {
     uint32_t repair_rounds;
     uint32_t retries;
     uint32_t quorum;
-    uint32_t period;    //  Milliseconds
+    uint32_t period;    //  Milliseconds; 0 = as the plan has it, with
+    uint32_t gateways;  //  so many of the network's named
+    uint32_t margin;    //  and that of the host
     uint32_t time_out;  //  16 = auto
     bool clean_up;
     uint32_t setup_window;  //  Seconds, 0 = auto
