@@ -6,7 +6,9 @@ fuota_fuzz (chirpstack LIBS chirpstack)
 if (FUOTA_MQTT AND FUOTA_GRPC)
     pkg_check_modules (MOSQUITTO REQUIRED IMPORTED_TARGET libmosquitto)
     fuota_test (actor chirpstack_actor LIBS chirpstack_actor TIMEOUT 60)
+    fuota_system (standin)
     fuota_system (chirpstack)
-    #  Its packages are installed once for a build
-    set_tests_properties (system/chirpstack PROPERTIES TIMEOUT 900)
+    #  Their packages are installed once for a build
+    set_tests_properties (system/standin system/chirpstack PROPERTIES
+        TIMEOUT 900 RESOURCE_LOCK standin)
 endif ()

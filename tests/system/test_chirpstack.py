@@ -14,116 +14,18 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
+from chirpstack import HERE, STANDIN, Broker, install
 from system import BUILD, FUOTA_SIM, Failure, World, run, until
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-STANDIN = os.path.join(BUILD, "standin")
 APPLICATION = "00000000-0000-4000-8000-000000000001"
 FIRST = 0x70b3d57ed0000001
 DEVICES = 20
 SCALE = 25  #  A loaded machine may be late by 100 ms, that is 2.5 s here
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/sbin")
-
-
-def skip(why):
-    print(f"SKIP test_chirpstack: {why}")
-    sys.exit(77)
-
-
-def install():
-    """The stand-in's packages, once for a build."""
-    if not MOSQUITTO or not shutil.which("mosquitto_passwd"):
-        skip("mosquitto is not installed")
-    if not shutil.which("node") or not shutil.which("npm"):
-        skip("node and npm are not installed")
-    os.makedirs(STANDIN, exist_ok=True)
-    package = os.path.join(HERE, "standin", "package.json")
-    with open(package, "rb") as wanted:
-        stamp = hashlib.sha256(wanted.read()).hexdigest()
-    done = os.path.join(STANDIN, "installed")
-    if os.path.exists(done) and open(done).read() == stamp:
-        return
-    shutil.copy(package, STANDIN)
-    result = subprocess.run(["npm", "install", "--no-audit", "--no-fund"],
-                            cwd=STANDIN, capture_output=True, text=True)
-    if result.returncode:
-        skip(f"npm install: {result.stderr.strip()[-300:]}")
-    with open(done, "w") as out:
-        out.write(stamp)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-class Broker:
-    """Mosquitto as docs/chirpstack.md sets it up, on a free port."""
-
-    def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
-        self.path = os.path.join(folder, "mosquitto.conf")
-        passwords = os.path.join(folder, "passwd")
-        acl = os.path.join(folder, "acl")
-        open(passwords, "w").close()
-        os.chmod(passwords, 0o600)
-        for user in ("chirpstack", "fuota"):
-            subprocess.run(["mosquitto_passwd", "-b", passwords, user,
-                            f"{user}-secret"], check=True,
-                           capture_output=True)
-        with open(acl, "w") as out:
-            out.write("user chirpstack\ntopic readwrite #\n\nuser fuota\n"
-                      "topic read application/+/device/+/event/+\n"
-                      "topic write application/+/device/+/command/down\n"
-                      "topic read +/gateway/+/event/ack\n"
-                      "topic read +/gateway/+/command/down\n")
-        os.chmod(acl, 0o600)
-        with open(self.path, "w") as out:
-            out.write(f"listener {self.port} 127.0.0.1\n"
-                      "allow_anonymous false\n"
-                      f"password_file {passwords}\nacl_file {acl}\n"
-                      "max_queued_messages 20000\npersistence true\n"
-                      f"persistence_location {folder}/\n"
-                      f"user {os.environ.get('USER', 'root')}\n")
-        self.start()
-
-    def listen_tls(self):
-        """One more listener, with TLS; a certificate made for it."""
-        self.tls_port = free_port()
-        self.cert = os.path.join(self.folder, "cert.pem")
-        key = os.path.join(self.folder, "key.pem")
-        subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec",
-                        "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext",
-                        "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
-                        self.cert], check=True, capture_output=True)
-        with open(self.path, "a") as out:
-            out.write(f"listener {self.tls_port} 127.0.0.1\n"
-                      f"certfile {self.cert}\nkeyfile {key}\n")
-        self.stop()
-        self.start()
-
-    def start(self):
-        log = open(os.path.join(self.folder, "mosquitto.log"), "ab")
-        self.process = subprocess.Popen([MOSQUITTO, "-c", self.path],
-                                        stdout=log, stderr=log)
-        until("mosquitto listens", self.listens)
-
-    def listens(self):
-        with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
 
 
 class Host:
