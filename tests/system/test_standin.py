@@ -20,7 +20,7 @@ VECTORS = os.path.join(HERE, "..", "vectors")
 
 def node(script, *arguments):
     got = subprocess.run(["node", os.path.join(STANDIN, script), *arguments],
-                         capture_output=True, text=True, timeout=120)
+                         capture_output=True, text=True, timeout=30)
     if got.returncode:
         raise Failure(f"{script}: {got.stdout}{got.stderr}")
     print(got.stdout.strip())
@@ -38,7 +38,9 @@ def test():
                                  get_downlink_data_delay=3000))
         node("test_server.js", host.settings, str(host.port))
         stats = host.stats()
-        if stats["taken_twice"] or host.logged():
+        #  The last of its tests is an engine that errs
+        if (stats["taken_twice"], stats["skipped"]) != (1, 1) or \
+                host.logged().count("\n") != 1:
             raise Failure(f"{stats}\n{host.logged()}")
     finally:
         for process in (host, mqtt):

@@ -141,12 +141,21 @@ async function unicast(air, events, broker, made, device) {
   assert.equal(sent.queueItemId, id);
   assert.equal(sent.fCntDown, got.fCnt);
 
+  // Nothing but an acknowledgement: of 1.1 the network's counter, of 1.0 the
+  // one there is
+  for (const n of [0, 1]) {
+    air.up(device.uplink(1, Buffer.from([1]), { confirmed: true }));
+    assert.deepEqual({ ...device.read((await air.down()).phy, device.fUp - 1), macs: "" },
+      { fCnt: device.lorawan11 ? n : n + 1, fPort: null, ack: true, more: false, confirmed: false, macs: "", data: "" });
+  }
+
   // Refused: told of, kept, and sent with the same counter
   await call("Device", "enqueue", fill(new pb.EnqueueDeviceQueueItemRequest(), { QueueItem: fill(new pb.DeviceQueueItem(),
     { DevEui: device.devEui, FPort: 200, Data: Buffer.from([9]) }) }));
   air.refuse = () => "TOO_LATE";
   air.up(device.uplink(1, Buffer.from([1])));
   const first = device.read((await air.down()).phy);
+  assert.equal(first.fCnt, device.lorawan11 ? 1 : 3);
   const log = await events.next("log");
   assert.equal(log.code, "DOWNLINK_GATEWAY");
   assert.equal(log.description, "TOO_LATE");
@@ -252,6 +261,16 @@ async function classB(air, made) {
   assert.equal(air.downs.length, 0);
 }
 
+// An engine's faults are counted: what is taken twice, what is left out.
+async function counted(air, made) {
+  const id = await newGroup(made, "faulty");
+  for (const n of [1, 1, 3]) {
+    await fragment(id, n);
+    await emptied(id);
+  }
+  await call("MulticastGroup", "delete", fill(new pb.DeleteMulticastGroupRequest(), { Id: id }));
+}
+
 async function main() {
   const broker = await mqtt.connectAsync(settings.mqtt, { username: settings.user, password: settings.password });
   const air = new Air(broker, clock, GATEWAYS), events = new Events(broker), made = await prepare();
@@ -271,6 +290,7 @@ async function main() {
   air.stats();
   await classC(air, made);
   await classB(air, made);
+  await counted(air, made);
   console.log("server: ok");
   process.exit(0);
 }
