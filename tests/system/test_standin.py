@@ -35,6 +35,7 @@ def test():
         mqtt = Broker(folder)
         host = Host(folder, mqtt, SCALE, int(time.time() * 1000),
                     network=dict(class_c_margin=3000, rx1_delay=5,
+                                 deduplication_delay=2000,
                                  get_downlink_data_delay=3000))
         node("test_server.js", host.settings, str(host.port))
         stats = host.stats()

@@ -58,6 +58,18 @@ class Air {
   }
 }
 
+// So many downlinks, each of a gateway and counter of its own: what is sent
+// again because our word came late counts once.
+Air.prototype.several = async function (count) {
+  const found = new Map();
+  while (found.size < count) {
+    const down = await this.down(), name = `${down.id} ${lw.read(down.phy).fCnt16}`;
+    if (!found.has(name))
+      found.set(name, down);
+  }
+  return [...found.values()];
+};
+
 class Device {
   constructor(air, { devEui, joinEui = "0102030405060708", lorawan11 = false, nwkKey, appKey }) {
     Object.assign(this, { air, devEui, joinEui, lorawan11, nwkKey, appKey, devNonce: 0, fUp: 0, session: null });
