@@ -124,15 +124,7 @@ fuota_sim_count (const fuota_sim_t *self)
 void
 fuota_sim_view (const fuota_sim_t *self, uint32_t i, fuota_sim_view_t *view)
 {
-    const fuota_sim_device_t *device = &self->node [i].device;
-    *view = (fuota_sim_view_t){ .dev_eui = device->dev_eui,
-        .dead = device->dead,
-        .refusing = device->refusing,
-        .has_image = device->blocks > 0,
-        .blocks = device->blocks,
-        .completed_at = device->completed_at,
-        .tags = device->tags };
-    memcpy (view->sha256, device->sha256, sizeof view->sha256);
+    fuota_sim_device_view (&self->node [i].device, view);
 }
 
 void

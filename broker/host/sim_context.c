@@ -64,8 +64,8 @@ s_keys (const fuota_sim_device_t *self, const uint8_t encrypted [16],
     fuota_sim_context_t *context)
 {
     uint8_t mc_key [16];
-    int rc = fuota_mckey_unwrap (FUOTA_ROOT_GEN_APP_KEY, self->root, encrypted,
-        mc_key);
+    int rc = fuota_mckey_unwrap ((fuota_root_t) self->root_kind, self->root,
+        encrypted, mc_key);
     if (rc == 0)
         rc = fuota_mckey_session (mc_key, context->mc_addr, context->app_s_key,
             context->nwk_s_key);

@@ -74,6 +74,19 @@ fuota_sim_device_clock (const fuota_sim_device_t *self, int64_t now)
     return now + self->ahead + age / 1000 * self->drift / 1000;
 }
 
+void
+fuota_sim_device_view (const fuota_sim_device_t *self, fuota_sim_view_t *view)
+{
+    *view = (fuota_sim_view_t){ .dev_eui = self->dev_eui,
+        .dead = self->dead,
+        .refusing = self->refusing,
+        .has_image = self->blocks > 0,
+        .blocks = self->blocks,
+        .completed_at = self->completed_at,
+        .tags = self->tags };
+    memcpy (view->sha256, self->sha256, sizeof view->sha256);
+}
+
 //  What it says
 
 static int64_t

@@ -114,7 +114,8 @@ typedef struct {
     const fuota_sim_world_t *world;
     uint64_t dev_eui;
     uint64_t chance;
-    uint8_t root [16];  //  GenAppKey
+    uint8_t root [16];  //  GenAppKey, or AppKey by root_kind
+    uint8_t root_kind;  //  fuota_root_t
     uint16_t quirks;
     bool dead;
     bool refusing;
@@ -185,6 +186,10 @@ int fuota_sim_device_listens (const fuota_sim_device_t *self,
 //  The frame has come, for the McGroupID that listens.
 void fuota_sim_device_cast (fuota_sim_device_t *self, int group_id,
     const fuota_sim_cast_t *cast, int64_t now);
+
+//  What an observer sees of it.
+void fuota_sim_device_view (const fuota_sim_device_t *self,
+    fuota_sim_view_t *view);
 
 //  Its clock: GPS milliseconds as it believes.
 int64_t fuota_sim_device_clock (const fuota_sim_device_t *self, int64_t now);

@@ -43,10 +43,9 @@ fuota_mckey_aes_inverse (const uint8_t key [16], const uint8_t in [16],
     return s_block (key, in, out, 0);
 }
 
-//  AES-CMAC over head and body.
-static int
-s_cmac (const uint8_t key [16], const uint8_t head [16], const uint8_t *body,
-    size_t size, uint8_t out [16])
+int
+fuota_mckey_cmac (const uint8_t key [16], const uint8_t *head, size_t head_size,
+    const uint8_t *body, size_t size, uint8_t out [16])
 {
     char cipher [] = "AES-128-CBC";
     OSSL_PARAM params [] = {
@@ -57,7 +56,7 @@ s_cmac (const uint8_t key [16], const uint8_t head [16], const uint8_t *body,
     EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new (mac) : NULL;
     size_t made = 0;
     bool done = ctx && EVP_MAC_init (ctx, key, 16, params) &&
-                EVP_MAC_update (ctx, head, 16) &&
+                (!head_size || EVP_MAC_update (ctx, head, head_size)) &&
                 (!size || EVP_MAC_update (ctx, body, size)) &&
                 EVP_MAC_final (ctx, out, &made, 16) && made == 16;
     EVP_MAC_CTX_free (ctx);
@@ -166,7 +165,7 @@ fuota_mckey_block_mic (const uint8_t int_key [16], uint16_t session_cnt,
     memcpy (b0 + 4, descriptor, 4);
     for (unsigned i = 0; i < 4; i++)
         b0 [12 + i] = (uint8_t) (size >> 8 * i);
-    int rc = s_cmac (int_key, b0, block, size, cmac);
+    int rc = fuota_mckey_cmac (int_key, b0, 16, block, size, cmac);
     if (!rc)
         memcpy (mic, cmac, 4);
     return rc;

@@ -23,6 +23,10 @@ int fuota_mckey_aes (const uint8_t key [16], const uint8_t in [16],
 int fuota_mckey_aes_inverse (const uint8_t key [16], const uint8_t in [16],
     uint8_t out [16]);
 
+//  AES-CMAC over head and then body; either may be empty.
+int fuota_mckey_cmac (const uint8_t key [16], const uint8_t *head,
+    size_t head_size, const uint8_t *body, size_t size, uint8_t out [16]);
+
 //  McKEKey of a device from its root key.
 int fuota_mckey_root (fuota_root_t kind, const uint8_t root [16],
     uint8_t mc_root_key [16]);
