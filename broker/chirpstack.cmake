@@ -19,7 +19,10 @@ if (FUOTA_MQTT AND FUOTA_GRPC)
     target_link_libraries (chirpstack_actor PUBLIC chirpstack grpc_link
         broker_actors PkgConfig::CZMQ PkgConfig::ZMQ
         PRIVATE PkgConfig::MOSQUITTO)
-    target_link_libraries (engine PRIVATE chirpstack_actor)
+    #  Simulated gateways and devices on its MQTT broker.
+    fuota_library (lora_actor host/lora_actor.c)
+    target_link_libraries (lora_actor PUBLIC lora_core chirpstack_actor)
+    target_link_libraries (engine PRIVATE chirpstack_actor lora_actor)
     target_compile_definitions (engine PRIVATE FUOTA_CHIRPSTACK=1)
 else ()
     target_compile_definitions (engine PRIVATE FUOTA_CHIRPSTACK=0)

@@ -15,7 +15,7 @@
 #define FUOTA_CONFIG_H
 
 #include <stdio.h>
-#include "broker/host/sim.h"
+#include "broker/host/lora.h"
 #include "broker/wish.h"
 
 #define FUOTA_CONFIG_PROFILES 64
@@ -35,6 +35,15 @@ typedef struct {
     char api_ca [256], token_file [256];
     uint32_t margin_c, margin_b;  //  Its multicast margins, milliseconds
 } fuota_config_chirpstack_t;
+
+//  What fuota-sim is to a ChirpStack: gateways and LoRaWAN devices, and the
+//  names of what it creates there.
+typedef struct {
+    fuota_lora_config_t air;
+    char topic_prefix [64];
+    char name [65];       //  Of tenant, application, profiles, gateways
+    char tenant_id [41];  //  Empty: a tenant is created, too
+} fuota_config_lorawan_t;
 
 typedef struct {
     char state_folder [256];
@@ -56,6 +65,7 @@ typedef struct {
     char host_endpoint [128];  //  Empty: the simulator in this process
     fuota_sim_config_t sim;
     fuota_config_chirpstack_t chirpstack;
+    fuota_config_lorawan_t lorawan;
     fuota_wish_defaults_t deploy;
     fuota_profile_t profiles [FUOTA_CONFIG_PROFILES];
     size_t profile_count;

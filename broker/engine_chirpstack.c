@@ -87,8 +87,8 @@ s_some (const char *text)
     return *text ? text : NULL;
 }
 
-static fuota_grpc_link_t *
-s_api (const fuota_config_chirpstack_t *config)
+fuota_grpc_link_t *
+fuota_engine_api (const fuota_config_chirpstack_t *config)
 {
     char host [128], port [6], token [SECRET];
     bool tls;
@@ -109,8 +109,9 @@ s_api (const fuota_config_chirpstack_t *config)
     return api;
 }
 
-static fuota_mqtt_link_t *
-s_mqtt (const fuota_config_chirpstack_t *config)
+fuota_mqtt_link_t *
+fuota_engine_mqtt (const fuota_config_chirpstack_t *config,
+    const fuota_engine_mqtt_t *ours)
 {
     char host [128], port [6], password [SECRET] = "";
     bool tls;
@@ -124,15 +125,16 @@ s_mqtt (const fuota_config_chirpstack_t *config)
                  sizeof password)) {
         fuota_mqtt_link_config_t link = { .host = host,
             .port = atoi (port),
-            .client_id = config->client_id,
+            .client_id = ours->client_id,
+            .clean = ours->clean,
             .user = config->mqtt_user,
             .password = password,
             .tls = tls,
             .ca_file = config->mqtt_ca,
             .cert_file = config->mqtt_cert,
             .key_file = config->mqtt_key,
-            .heard = fuota_chirpstack_actor_heard,
-            .published = fuota_chirpstack_actor_published };
+            .heard = ours->heard,
+            .published = ours->published };
         mqtt = fuota_mqtt_link_new (&link);
     }
     fuota_mckey_wipe (password, sizeof password);
@@ -179,9 +181,12 @@ fuota_engine_chirpstack_open (fuota_engine_chirpstack_t **self_p,
     *self_p = self;
     self->args.core = s_core (config);
     assert (self->args.core);
-    self->args.api = s_api (&config->chirpstack);
+    self->args.api = fuota_engine_api (&config->chirpstack);
+    fuota_engine_mqtt_t ours = { .client_id = config->chirpstack.client_id,
+        .heard = fuota_chirpstack_actor_heard,
+        .published = fuota_chirpstack_actor_published };
     if (self->args.api)
-        self->args.mqtt = s_mqtt (&config->chirpstack);
+        self->args.mqtt = fuota_engine_mqtt (&config->chirpstack, &ours);
     if (!self->args.mqtt)
         return FUOTA_EXIT_USAGE;
     self->args.inbox = zsock_new_pull ("@inproc://host");

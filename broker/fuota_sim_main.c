@@ -1,40 +1,82 @@
 //  SPDX-License-Identifier: MIT
 //
-//  fuota-sim - the simulated network as a process of its own, so that the
-//  engine can be killed and restarted while the world goes on.
+//  fuota-sim - the simulated network as a process of its own: behind a fuotad
+//  that can be killed and restarted while the world goes on, or behind a real
+//  ChirpStack.
 
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "broker/clock.h"
 #include "broker/engine.h"
+#include "broker/engine_lora.h"
 #include "broker/host/sim_actor.h"
+#include "broker/log.h"
 
 static const char s_help [] =
-    "Usage: fuota-sim -c FILE\n"
+    "Usage: fuota-sim [--chirpstack] -c FILE\n"
     "\n"
     "Runs the simulated network of FILE (its host section) as a process of "
     "its\n"
     "own, connected to the fuotad that has host.endpoint in the same file.\n"
+    "\n"
+    "  --chirpstack   be gateways and LoRaWAN devices on the MQTT broker of a\n"
+    "                 ChirpStack instead: host.chirpstack.mqtt and the "
+    "lorawan\n"
+    "                 section of FILE (docs/chirpstack.md)\n"
+    "\n"
     "When it ends (SIGTERM) it prints, one per line: what it counted, then\n"
     "each device with the SHA-256 of the image it rebuilt.\n";
 
 static void
+s_print (const char *name, uint64_t value)
+{
+    printf ("%s %llu\n", name, (unsigned long long) value);
+}
+
+static void
 s_print_stats (const fuota_sim_stats_t *stats)
 {
-    printf ("taken %llu\ntaken_twice %llu\nout_of_order %llu\n"
-            "wrong_counter %llu\nrefused %llu\non_air %llu\nunicast %llu\n"
-            "uplinks %llu\noverlapped %llu\noutside %llu\ngroups %llu\n",
-        (unsigned long long) stats->taken,
-        (unsigned long long) stats->taken_twice,
-        (unsigned long long) stats->out_of_order,
-        (unsigned long long) stats->wrong_counter,
-        (unsigned long long) stats->refused, (unsigned long long) stats->on_air,
-        (unsigned long long) stats->unicast,
-        (unsigned long long) stats->uplinks,
-        (unsigned long long) stats->overlapped,
-        (unsigned long long) stats->outside,
-        (unsigned long long) stats->groups);
+    s_print ("taken", stats->taken);
+    s_print ("taken_twice", stats->taken_twice);
+    s_print ("out_of_order", stats->out_of_order);
+    s_print ("wrong_counter", stats->wrong_counter);
+    s_print ("refused", stats->refused);
+    s_print ("on_air", stats->on_air);
+    s_print ("unicast", stats->unicast);
+    s_print ("uplinks", stats->uplinks);
+    s_print ("overlapped", stats->overlapped);
+    s_print ("outside", stats->outside);
+    s_print ("groups", stats->groups);
+}
+
+static void
+s_print_lora (const fuota_lora_stats_t *stats)
+{
+    const fuota_lora_counts_t *devices = &stats->devices;
+    const fuota_lora_gateway_stats_t *gateways = &stats->gateways;
+    s_print ("join_requests", devices->join_requests);
+    s_print ("joined", devices->joined);
+    s_print ("uplinks", devices->uplinks);
+    s_print ("uplinks_lost", stats->lost_up);
+    s_print ("uplinks_received", gateways->received);
+    s_print ("commands", gateways->commands);
+    s_print ("emitted", gateways->emitted);
+    for (unsigned i = 2; i < FUOTA_LORA_STATUSES; i++)
+        if (gateways->status [i]) {
+            char name [40];
+            snprintf (name, sizeof name, "refused_%s",
+                fuota_lora_status_name (i));
+            s_print (name, gateways->status [i]);
+        }
+    s_print ("unheard", stats->unheard);
+    s_print ("downlinks_lost", stats->lost_down);
+    s_print ("downlinks", devices->downlinks);
+    s_print ("multicast", devices->casts);
+    s_print ("mac_commands", devices->mac_commands);
+    s_print ("wrong_mic", devices->wrong_mic);
+    s_print ("replayed", devices->replayed);
+    s_print ("malformed", devices->malformed + gateways->malformed);
 }
 
 static void
@@ -50,22 +92,47 @@ s_print_device (const fuota_sim_view_t *view)
         sha);
 }
 
+//  Until a signal ends it; then the report.
+static int
+s_run (zactor_t *sim, const sigset_t *set, bool lora)
+{
+    int signal;
+    if (!sim)
+        return lora ? FUOTA_EXIT_USAGE : FUOTA_EXIT_ENDPOINT;
+    sigwait (set, &signal);
+    fuota_sim_stats_t stats;
+    fuota_lora_stats_t air;
+    fuota_sim_view_t view;
+    if (lora && fuota_engine_lora_stats (sim, &air))
+        s_print_lora (&air);
+    if (!lora && fuota_sim_actor_stats (sim, &stats))
+        s_print_stats (&stats);
+    for (uint32_t i = 0; lora ? fuota_engine_lora_view (sim, i, &view)
+                              : fuota_sim_actor_view (sim, i, &view);
+         i++)
+        s_print_device (&view);
+    zactor_destroy (&sim);
+    return FUOTA_EXIT_OK;
+}
+
 int
 main (int argc, char **argv)
 {
     static fuota_config_t config;
     bool help = argc == 2 && streq (argv [1], "--help");
-    if (help || argc != 3 || !streq (argv [1], "-c")) {
+    bool lora = argc > 1 && streq (argv [1], "--chirpstack");
+    if (help || argc != 3 + lora || !streq (argv [1 + lora], "-c")) {
         fputs (s_help, help ? stdout : stderr);
         return help ? FUOTA_EXIT_OK : FUOTA_EXIT_USAGE;
     }
-    if (fuota_config_load (&config, argv [2], stderr))
+    const char *file = argv [2 + lora];
+    if (fuota_config_load (&config, file, stderr))
         return FUOTA_EXIT_USAGE;
-    if (!*config.host_endpoint) {
+    if (!lora && !*config.host_endpoint) {
         fprintf (stderr,
             "fuota-sim: %s: host.endpoint: empty; allowed: the "
             "endpoint of a fuotad\n",
-            argv [2]);
+            file);
         return FUOTA_EXIT_USAGE;
     }
     sigset_t set;
@@ -74,18 +141,9 @@ main (int argc, char **argv)
     sigaddset (&set, SIGINT);
     pthread_sigmask (SIG_BLOCK, &set, NULL);
     zsys_handler_set (NULL);
+    fuota_log_open (config.log_level);
     fuota_clock_set (config.time_scale, config.time_origin);
-    zactor_t *sim = fuota_engine_sim (&config);
-    if (!sim)
-        return FUOTA_EXIT_ENDPOINT;
-    int signal;
-    sigwait (&set, &signal);
-    fuota_sim_stats_t stats;
-    fuota_sim_view_t view;
-    if (fuota_sim_actor_stats (sim, &stats))
-        s_print_stats (&stats);
-    for (uint32_t i = 0; fuota_sim_actor_view (sim, i, &view); i++)
-        s_print_device (&view);
-    zactor_destroy (&sim);
-    return FUOTA_EXIT_OK;
+    return s_run (lora ? fuota_engine_lora (&config)
+                       : fuota_engine_sim (&config),
+        &set, lora);
 }

@@ -12,7 +12,7 @@
 #define BACK_OFF 500   //  After a loss, doubled up to
 #define BACK_OFF_MAX 60000
 #define CONNECT 15000  //  Until the broker must have said CONNACK
-#define FILTERS 4
+#define FILTERS 32
 #define FLYING 512
 #define INFLIGHT 100  //  Of them on the wire
 
@@ -225,7 +225,7 @@ fuota_mqtt_link_new (const fuota_mqtt_link_config_t *config)
     self->sock = -1;
     snprintf (self->host, sizeof self->host, "%s", config->host);
     self->epoll = epoll_create1 (EPOLL_CLOEXEC);
-    self->client = mosquitto_new (config->client_id, false, self);
+    self->client = mosquitto_new (config->client_id, config->clean, self);
     assert (self->epoll >= 0 && self->client);
     if (!s_secure (self)) {
         fuota_mqtt_link_destroy (&self);
@@ -269,9 +269,9 @@ fuota_mqtt_link_subscribe (fuota_mqtt_link_t *self, const char *filter)
         "%s", filter);
 }
 
-int
-fuota_mqtt_link_publish (fuota_mqtt_link_t *self, uint64_t tag,
-    const char *topic, fuota_slice_t body)
+static int
+s_publish (fuota_mqtt_link_t *self, uint64_t tag, const char *topic,
+    fuota_slice_t body, bool retain)
 {
     unsigned at = 0;
     while (at < FLYING && self->flying [at].mid)
@@ -280,12 +280,26 @@ fuota_mqtt_link_publish (fuota_mqtt_link_t *self, uint64_t tag,
         return FUOTA_EBUSY;
     int mid = 0;
     if (mosquitto_publish (self->client, &mid, topic, (int) body.size,
-            body.data, 1, false))
+            body.data, 1, retain))
         return FUOTA_EVALUE;
     self->flying [at].mid = mid;
     self->flying [at].tag = tag;
     s_watch (self);
     return 0;
+}
+
+int
+fuota_mqtt_link_publish (fuota_mqtt_link_t *self, uint64_t tag,
+    const char *topic, fuota_slice_t body)
+{
+    return s_publish (self, tag, topic, body, false);
+}
+
+int
+fuota_mqtt_link_retain (fuota_mqtt_link_t *self, uint64_t tag,
+    const char *topic, fuota_slice_t body)
+{
+    return s_publish (self, tag, topic, body, true);
 }
 
 int64_t

@@ -3,8 +3,9 @@
 //  mqtt_link - an MQTT client with its connection, on one descriptor.
 //
 //  Shell around libmosquitto; belongs to one thread, an actor's. Everything
-//  is QoS 1, and the session is kept by the broker under our client id: what
-//  is published while we are away comes when we are back, perhaps twice. A
+//  is QoS 1, and the session is kept by the broker under our client id, unless
+//  it is to be clean: what is published while we are away comes when we are
+//  back, perhaps twice. A
 //  connection that is lost is made again, after a while that doubles. Only
 //  the look-up of the broker's name may block. Passwords are never logged.
 //
@@ -32,6 +33,7 @@ typedef struct {
     int port;
     const char *client_id;
     const char *user, *password;
+    bool clean;  //  The broker keeps nothing for us while we are away
     bool tls;
     const char *ca_file;               //  None: the system's
     const char *cert_file, *key_file;  //  Of ours
@@ -53,13 +55,17 @@ void fuota_mqtt_link_destroy (fuota_mqtt_link_t **self_p);
 //  Whom functions are called with, if that is known only later.
 void fuota_mqtt_link_bind (fuota_mqtt_link_t *self, void *arg);
 
-//  Subscribe at each connection. At most four.
+//  Subscribe at each connection. At most 32.
 void fuota_mqtt_link_subscribe (fuota_mqtt_link_t *self, const char *filter);
 
 //  Publish. Returns 0, and published will be called unless the connection is
 //  lost for long; or FUOTA_EBUSY without a connection or with too many on
 //  their way; or FUOTA_EVALUE for what cannot be published.
 int fuota_mqtt_link_publish (fuota_mqtt_link_t *self, uint64_t tag,
+    const char *topic, fuota_slice_t body);
+
+//  The same; the broker keeps it for those who come later.
+int fuota_mqtt_link_retain (fuota_mqtt_link_t *self, uint64_t tag,
     const char *topic, fuota_slice_t body);
 
 void fuota_mqtt_link_tick (fuota_mqtt_link_t *self, int64_t now);

@@ -191,7 +191,8 @@ s_genuine (const fuota_sim_device_t *self, unsigned index, const uint8_t *data,
     if (self->world->config.ts004 < 2)
         return true;
     uint8_t key [16], mic [4];
-    int rc = fuota_mckey_int_key ((fuota_root_t) self->root_kind, self->root, key);
+    int rc =
+        fuota_mckey_int_key ((fuota_root_t) self->root_kind, self->root, key);
     if (rc == 0)
         rc = fuota_mckey_block_mic (key, block->session_cnt, (uint8_t) index,
             block->descriptor, data, size, mic);

@@ -61,10 +61,10 @@ test_config__each_kind_of_fault (void **state)
             "t.cfg:1: time.speed: unknown key; allowed scale, origin\n" },
         { "tme = { };",
             "t.cfg:1: tme: unknown key; allowed profiles, state, parity, "
-            "pool, control, time, host, deploy, clock, log\n" },
+            "pool, control, time, host, lorawan, deploy, clock, log\n" },
         { "host = 5;",
             "t.cfg:1: host: unknown key; allowed profiles, state, parity, "
-            "pool, control, time, host, deploy, clock, log\n" },
+            "pool, control, time, host, lorawan, deploy, clock, log\n" },
         { "host = { sim = { first_eui = \"70b3d57ed000000\"; }; };",
             "t.cfg:1: host.sim.first_eui: \"70b3d57ed000000\"; allowed 16 hex "
             "digits in quotes\n" },
