@@ -2,7 +2,9 @@
 #  ChirpStack as a host: its core, which knows no connection, and its shell.
 fuota_library (chirpstack host/chirpstack.c host/chirpstack_step.c
     host/chirpstack_group.c host/chirpstack_device.c
-    host/chirpstack_call.c host/chirpstack_tags.c host/chirpstack_event.c
+    host/chirpstack_call.c host/chirpstack_tags.c
+    host/chirpstack_inquiry.c host/chirpstack_check.c
+    host/chirpstack_check_api.c host/chirpstack_list.c host/device_kind.c host/chirpstack_event.c
     host/chirpstack_json.c host/chirpstack_text.c host/chirpstack_book.c
     host/chirpstack_air.c)
 target_link_libraries (chirpstack PUBLIC schema package

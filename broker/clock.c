@@ -1,6 +1,7 @@
 //  SPDX-License-Identifier: MIT
 
 #include <stdlib.h>
+#include <sys/timex.h>
 #include <time.h>
 #include "broker/clock.h"
 
@@ -44,6 +45,19 @@ fuota_clock_trusted (void)
     offset = seen;
     started = true;
     return since >= steady_at;
+}
+
+bool
+fuota_clock_synchronised (const char **words)
+{
+    struct timex state = { .modes = 0 };
+    bool scaled = s_scale != 1;
+    bool good = scaled || (adjtimex (&state) != TIME_ERROR &&
+                              !(state.status & STA_UNSYNC));
+    *words = scaled ? "simulated, faster than real time"
+             : good ? "kept by a time service"
+                    : "no time service keeps it";
+    return good;
 }
 
 int

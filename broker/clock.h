@@ -21,6 +21,10 @@ int64_t fuota_clock_now (void);
 //  against the time since boot. For one thread. A scaled clock never jumps.
 bool fuota_clock_trusted (void);
 
+//  Does a time service keep the system's clock, as the kernel has it? With
+//  words for people. Any thread.
+bool fuota_clock_synchronised (const char **words);
+
 //  Real milliseconds to wait until that engine time, for a poller: 0 if it
 //  has come, at most limit.
 int fuota_clock_wait (int64_t at, int limit);

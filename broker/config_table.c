@@ -63,6 +63,7 @@ const fuota_config_row_t fuota_config_rows [] = {
     { "host.sim.ts003", KIND_U32, AT (sim.ts003), "1", VERSION },
     { "host.sim.ts004", KIND_U32, AT (sim.ts004), "1", VERSION },
     { "host.sim.ts005", KIND_U32, AT (sim.ts005), "1", VERSION },
+    { "host.sim.mixed", KIND_U32, AT (sim.mixed), "0", RATE },
     { "host.sim.uplink_interval", KIND_U32, AT (sim.uplink_interval), "60000",
         1000, 604800000, "1000 to 604800000 ms" },
     { "host.sim.loss", KIND_U32, AT (sim.loss), "50", RATE },

@@ -263,6 +263,7 @@ static const struct {
     { FUOTA_REMOVE, true, fuota_remove_deployment },
     { FUOTA_IMAGES, false, fuota_find_images },
     { FUOTA_IMAGE_REMOVE, false, fuota_remove_image },
+    { FUOTA_CHECK, false, fuota_ask_check },
 };
 
 static void
@@ -276,7 +277,7 @@ s_take (fuota_control_t *self, fuota_turn_t *turn)
             return;
         }
     fuota_control_say (turn, FUOTA_MALFORMED,
-        "command: %d; allowed 0 (version) to 15 (image remove)",
+        "command: %d; allowed 0 (version) to 16 (check)",
         (int) self->request.command);
 }
 
@@ -295,9 +296,18 @@ void
 fuota_control_take (fuota_control_t *self, fuota_slice_t request, int64_t now,
     const uint8_t *random, fuota_turn_t *turn)
 {
+    fuota_control_resume (self, request, NULL, now, random, turn);
+}
+
+void
+fuota_control_resume (fuota_control_t *self, fuota_slice_t request,
+    const fuota_known_t *known, int64_t now, const uint8_t *random,
+    fuota_turn_t *turn)
+{
     *turn = (fuota_turn_t){ .batch = NULL };
     self->now = now;
     self->random = random;
+    self->known = known;
     fuota_batch_clear (&self->batch);
     if (!s_read_request (self, request, turn))
         return;

@@ -15,6 +15,7 @@
 #ifndef FUOTA_CONTROL_H
 #define FUOTA_CONTROL_H
 
+#include "broker/known.h"
 #include "broker/wish.h"
 #include "schema/db.h"
 #include "schema/fec_message.h"
@@ -65,6 +66,8 @@ typedef struct {
     fuota_op_t op;
     uint8_t id [FUOTA_ID_SIZE];
     fuota_ask_pool_t ask;
+    bool asks;  //  The host is asked first: nothing else is filled
+    fuota_question_t question;
 } fuota_turn_t;
 
 //  Database, table and version (a text, answered to FUOTA_VERSION) are
@@ -83,6 +86,12 @@ void fuota_control_take (fuota_control_t *self, fuota_slice_t request,
 //  deployment is of. False if there is nothing such, else the turn has rows to
 //  commit and this is to be asked again.
 bool fuota_control_expire (fuota_control_t *self, int64_t before,
+    fuota_turn_t *turn);
+
+//  The same request again, with what the host answered: sorted, perhaps with
+//  a fault. The turn does not ask any more.
+void fuota_control_resume (fuota_control_t *self, fuota_slice_t request,
+    const fuota_known_t *known, int64_t now, const uint8_t *random,
     fuota_turn_t *turn);
 
 //  The rows of a turn could not be committed: turn it into a refusal.

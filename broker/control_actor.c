@@ -1,10 +1,12 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: binding; a request; what is old; a journal line; the pipe and the loop.
+//  Parts: binding; a request; what waits for the host; what is old; a
+//  journal line; the pipe and the loop.
 
 #include <openssl/rand.h>
 #include "broker/clock.h"
 #include "broker/control_actor.h"
+#include "broker/control_host.h"
 #include "broker/control_pool.h"
 #include "broker/store.h"
 #include "broker/summary.h"
@@ -22,6 +24,7 @@ typedef struct {
     fuota_control_t *control;
     zsock_t *requests, *events;  //  Outer
     zsock_t *store, *deployments, *journal;
+    fuota_control_host_t *host;
     uint64_t taken, malformed, told;
     int64_t warned, keep, tidied;
     bool terminated;
@@ -111,28 +114,65 @@ s_warn (self_t *self, int64_t now, const char *words)
         (unsigned long long) self->malformed, words);
 }
 
+//  Look at a request, for the first time or with what the host answered. What
+//  it came to is in self->turn, carried out unless the host is asked first.
 static void
-s_decide (self_t *self, zframe_t *body, bool alone, int64_t now)
+s_decide (self_t *self, zframe_t *body, const fuota_known_t *known, int64_t now)
 {
     uint8_t random [FUOTA_WISH_RANDOM];
-    self->taken++;
-    if (!alone)
-        fuota_control_failed (&self->turn, "");
-    else if (RAND_bytes (random, sizeof random) != 1)
+    if (RAND_bytes (random, sizeof random) != 1)
         fuota_control_failed (&self->turn, "no random numbers to be had");
     else
-        fuota_control_take (self->control,
-            fuota_slice (zframe_data (body), zframe_size (body)), now, random,
-            &self->turn);
+        fuota_control_resume (self->control,
+            fuota_slice (zframe_data (body), zframe_size (body)), known, now,
+            random, &self->turn);
     fuota_mckey_wipe (random, sizeof random);
-    if (!alone) {
-        self->turn.reply.status = FUOTA_MALFORMED;
-        snprintf (self->turn.reply.words, sizeof self->turn.reply.words,
-            "message: several frames; allowed one, a Request");
-    }
     if (self->turn.reply.status == FUOTA_MALFORMED)
         s_warn (self, now, self->turn.reply.words);
-    s_carry_out (self);
+    if (!self->turn.asks)
+        s_carry_out (self);
+}
+
+static void
+s_refuse (self_t *self, ReplyStatus status, const char *words)
+{
+    fuota_control_failed (&self->turn, words);
+    self->turn.reply.status = status;
+}
+
+static void
+s_reply (self_t *self, zframe_t **peer_p, bool req)
+{
+    size_t size = fuota_control_encode (&self->turn.reply, self->reply,
+        sizeof self->reply);
+    zframe_send (peer_p, self->requests, ZFRAME_MORE);
+    if (req)
+        zsock_send (self->requests, "zb", self->reply, size);
+    else
+        zsock_send (self->requests, "b", self->reply, size);
+}
+
+//  A request alone in its message: answered now, unless the host is asked, or
+//  an earlier one of its client still waits.
+static void
+s_request (self_t *self, zframe_t **peer_p, zframe_t **body_p, bool req,
+    int64_t now)
+{
+    bool held = fuota_control_host_holds (self->host, *peer_p);
+    self->taken++;
+    if (!held)
+        s_decide (self, *body_p, NULL, now);
+    if (held || self->turn.asks) {
+        fuota_control_wait_t *wait =
+            fuota_control_host_keep (self->host, peer_p, body_p, req);
+        if (wait && !held)
+            fuota_control_host_ask (self->host, wait, &self->turn.question);
+        if (wait)
+            return;
+        s_refuse (self, FUOTA_NOT_NOW,
+            "too many requests wait for the host already");
+    }
+    s_reply (self, peer_p, req);
 }
 
 //  Frames: peer, an empty one if the client is a REQ, the Request.
@@ -148,15 +188,14 @@ s_handle_request (self_t *self, int64_t now)
         zframe_destroy (&body);
         body = zmsg_pop (msg);
     }
-    if (body) {
-        s_decide (self, body, zmsg_size (msg) == 0, now);
-        size_t size = fuota_control_encode (&self->turn.reply, self->reply,
-            sizeof self->reply);
-        zframe_send (&peer, self->requests, ZFRAME_MORE);
-        if (req)
-            zsock_send (self->requests, "zb", self->reply, size);
-        else
-            zsock_send (self->requests, "b", self->reply, size);
+    if (body && zmsg_size (msg) == 0)
+        s_request (self, &peer, &body, req, now);
+    else if (body) {
+        self->taken++;
+        s_refuse (self, FUOTA_MALFORMED,
+            "message: several frames; allowed one, a Request");
+        s_warn (self, now, self->turn.reply.words);
+        s_reply (self, &peer, req);
     }
     zframe_destroy (&peer);
     zframe_destroy (&body);
@@ -164,10 +203,39 @@ s_handle_request (self_t *self, int64_t now)
 }
 
 //  ---------------------------------------------------------------------
+//  What waits for the host
+
+//  Go on with a request that was kept.
+static void
+s_go_on (self_t *self, fuota_control_wait_t *wait, int64_t now)
+{
+    s_decide (self, wait->body, wait->held ? NULL : &wait->known, now);
+    if (self->turn.asks)
+        fuota_control_host_ask (self->host, wait, &self->turn.question);
+    else {
+        s_reply (self, &wait->peer, wait->req);
+        fuota_control_host_done (self->host, wait);
+    }
+}
+
+static bool
+s_handle_answer (self_t *self, int64_t now)
+{
+    unsigned malformed = 0;
+    bool some = fuota_control_host_hear (self->host, &malformed);
+    if (malformed)
+        s_warn (self, now, "answer of the host");
+    fuota_control_wait_t *wait = fuota_control_host_next (self->host);
+    if (wait)
+        s_go_on (self, wait, now);
+    return some || wait;
+}
+
+//  ---------------------------------------------------------------------
 //  What is old
 
 static int
-s_wait (const self_t *self)
+s_until_tidy (const self_t *self)
 {
     int64_t wait = self->tidied + TIDY_EVERY - zclock_mono ();
     return !self->keep ? -1 : wait > 0 ? (int) wait : 0;
@@ -177,7 +245,7 @@ s_wait (const self_t *self)
 static void
 s_tidy (self_t *self, int64_t now)
 {
-    if (s_wait (self))
+    if (s_until_tidy (self))
         return;
     if (!fuota_control_expire (self->control, now - self->keep, &self->turn))
         self->tidied = zclock_mono ();
@@ -217,6 +285,14 @@ s_handle_line (self_t *self)
 //  ---------------------------------------------------------------------
 //  The pipe and the loop
 
+static int
+s_wait (const self_t *self)
+{
+    int host = fuota_control_host_wait (self->host);
+    int tidy = s_until_tidy (self);
+    return host < 0 || (tidy >= 0 && tidy < host) ? tidy : host;
+}
+
 static void
 s_handle_pipe (self_t *self)
 {
@@ -247,6 +323,7 @@ s_start (self_t *self, zsock_t *pipe, const fuota_control_args_t *args)
     assert (self->deployments && self->journal);
     zsock_set_linger (self->deployments, 0);
     zsock_set_rcvhwm (self->journal, 100000);
+    self->host = fuota_control_host_new (args->host);
     s_connect_store (self);
 }
 
@@ -258,6 +335,7 @@ s_stop (self_t *self)
     zsock_destroy (&self->deployments);
     zsock_destroy (&self->journal);
     zsock_destroy (&self->store);
+    fuota_control_host_destroy (&self->host);
     fuota_control_destroy (&self->control);
 }
 
@@ -276,6 +354,8 @@ s_turn (self_t *self)
             s_handle_request (self, now);
             idle = false;
         }
+        if (s_handle_answer (self, now))
+            idle = false;
         if (idle)
             break;
     }
@@ -287,7 +367,9 @@ fuota_control_actor (zsock_t *pipe, void *args)
     self_t *self = zmalloc (sizeof *self);
     assert (self);
     s_start (self, pipe, args);
-    zpoller_t *poller = zpoller_new (pipe, self->requests, self->journal, NULL);
+    zsock_t *host = fuota_control_host_sock (self->host);
+    zpoller_t *poller =
+        zpoller_new (pipe, self->requests, self->journal, host, NULL);
     assert (poller);
     zsock_signal (pipe, 0);  //  Ready: zactor_new returns now
     while (!self->terminated) {

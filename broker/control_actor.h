@@ -16,6 +16,7 @@
 //      inproc://pool           REQ   pool_actor.h; answers at once, or in five
 //                                    seconds counts as not there
 //      inproc://journal        SUB   [JournalLine]
+//      host                    DEALER  [Question], [Answer]: control_host.h
 //
 //  Pipe
 //      C: STATS                A: STATS requests malformed events
@@ -38,6 +39,7 @@ typedef struct {
     zsock_t *requests;  //  ROUTER, from fuota_control_bind
     zsock_t *events;    //  PUB
     int64_t keep;       //  Milliseconds; what is over longer goes; 0 = none
+    zsock_t *host;      //  DEALER; NULL: this host is not asked
 } fuota_control_args_t;
 
 void fuota_control_actor (zsock_t *pipe, void *args);

@@ -15,6 +15,7 @@ struct fuota_control {
     const char *version;
     int64_t now;  //  Of this request
     const uint8_t *random;
+    const fuota_known_t *known;  //  NULL: the host was not asked yet
     fuota_batch_t batch;
     //  Of the wish being read
     fuota_request_t request;
@@ -55,6 +56,9 @@ void fuota_remove_older (fuota_control_t *self, int64_t before,
 void fuota_ask_workers (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_ask_drain (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_ask_image (fuota_control_t *self, fuota_turn_t *turn);
+
+//  CHECK: what is asked of the host, and what comes of it.
+void fuota_ask_check (fuota_control_t *self, fuota_turn_t *turn);
 
 //  LIST, DEVICES, JOURNAL: a page after the key self->request.after.
 void fuota_find_list (fuota_control_t *self, fuota_turn_t *turn);

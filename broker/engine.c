@@ -48,17 +48,21 @@ fuota_engine_sim (const fuota_config_t *config)
         args.inbox = s_host_socket (ZMQ_PULL, false, endpoint, "downlinks");
         args.events = s_host_socket (ZMQ_PUSH, false, endpoint, "events");
         args.outcomes = s_host_socket (ZMQ_PUSH, false, endpoint, "outcomes");
+        args.questions =
+            s_host_socket (ZMQ_DEALER, false, endpoint, "questions");
     }
     else {
         args.inbox = zsock_new_pull ("@inproc://host");
         args.events = zsock_new_push (">inproc://router");
         args.outcomes = zsock_new_push (">inproc://outbox");
+        args.questions = zsock_new_dealer ("@inproc://questions");
     }
-    if (args.inbox && args.events && args.outcomes)
+    if (args.inbox && args.events && args.outcomes && args.questions)
         return zactor_new (fuota_sim_actor, &args);
     zsock_destroy (&args.inbox);
     zsock_destroy (&args.events);
     zsock_destroy (&args.outcomes);
+    zsock_destroy (&args.questions);
     fuota_sim_destroy (&args.sim);
     return NULL;
 }
@@ -81,12 +85,15 @@ s_open_sockets (s_parts_t *parts, const fuota_config_t *config)
             s_host_socket (ZMQ_PUSH, true, endpoint, "downlinks");
         parts->outbox.outcomes =
             s_host_socket (ZMQ_PULL, true, endpoint, "outcomes");
-        if (!parts->outbox.outcomes)
+        parts->control.host =
+            s_host_socket (ZMQ_DEALER, true, endpoint, "questions");
+        if (!parts->outbox.outcomes || !parts->control.host)
             return FUOTA_EXIT_ENDPOINT;
     }
     else {
         parts->router.inbox = zsock_new_pull ("@inproc://router");
         parts->outbox.host = zsock_new_push (">inproc://host");
+        parts->control.host = zsock_new_dealer (">inproc://questions");
     }
     if (!parts->router.inbox || !parts->outbox.host ||
         fuota_control_bind (&parts->control, config->control_endpoint,
@@ -165,6 +172,7 @@ s_close (s_parts_t *parts, fuota_engine_t *self)
     zsock_destroy (&parts->outbox.outcomes);
     zsock_destroy (&parts->control.requests);
     zsock_destroy (&parts->control.events);
+    zsock_destroy (&parts->control.host);
     fuota_control_destroy (&parts->control.control);
     fuota_worker_destroy (&parts->deployments.worker);
     fuota_worker_destroy (&parts->clock.worker);

@@ -192,7 +192,9 @@ fuota_engine_chirpstack_open (fuota_engine_chirpstack_t **self_p,
     self->args.inbox = zsock_new_pull ("@inproc://host");
     self->args.events = zsock_new_push (">inproc://router");
     self->args.outcomes = zsock_new_push (">inproc://outbox");
-    assert (self->args.inbox && self->args.events && self->args.outcomes);
+    self->args.questions = zsock_new_dealer ("@inproc://questions");
+    assert (self->args.inbox && self->args.events && self->args.outcomes &&
+            self->args.questions);
     return 0;
 }
 

@@ -3,7 +3,7 @@
 //  fuotactl - the operator's tool: one request, one answer printed.
 //
 //  Parts: the end of a command; files; deploy and plan; pages; one deployment;
-//  the pool; decode; main.
+//  check; the pool; decode; main.
 
 #include <czmq.h>
 #include "broker/cli.h"
@@ -27,7 +27,8 @@ enum {
     EXIT_AMBIGUOUS,
     EXIT_MALFORMED,
     EXIT_INCOMPLETE,
-    EXIT_NOT_OVER
+    EXIT_NOT_OVER,
+    EXIT_WRONG
 };
 
 typedef struct {
@@ -334,6 +335,30 @@ s_version (self_t *self)
 }
 
 //  ---------------------------------------------------------------------
+//  Check
+
+static int
+s_check (self_t *self)
+{
+    fuota_request_parts_t parts = { .request.command = FUOTA_CHECK,
+        .request.has_wish = true,
+        .request.wish = self->options.wish };
+    if (fuota_client_call (self->client, &parts, &self->reply))
+        return s_no_answer (self);
+    if (self->reply.status)
+        return s_refused (self);
+    const Reply *reply = &self->reply;
+    bool wrong = false;
+    for (pb_size_t i = 0; i < reply->findings_count; i++)
+        wrong = wrong || reply->findings [i].level >= FUOTA_FINDING_WRONG;
+    if (self->options.json)
+        fuota_json_print (fuota_json_check (reply));
+    else
+        fuota_print_check (reply);
+    return wrong ? EXIT_WRONG : EXIT_OK;
+}
+
+//  ---------------------------------------------------------------------
 //  The pool
 
 static int
@@ -498,6 +523,8 @@ s_connected (self_t *self)
         case FUOTA_DO_DEPLOY:
         case FUOTA_DO_PLAN:
             return s_deploy (self);
+        case FUOTA_DO_CHECK:
+            return s_check (self);
         case FUOTA_DO_LIST:
             return s_pages (self, FUOTA_LIST, "deployments",
                 fuota_print_summaries, NULL);

@@ -184,6 +184,46 @@ fuota_json_worker (const WorkerLine *line)
     return object;
 }
 
+//  A host's words may be cut within a character, or be none.
+static json_t *
+s_words (const char *text)
+{
+    char plain [256];
+    json_t *string = json_string (text);
+    if (string)
+        return string;
+    snprintf (plain, sizeof plain, "%s", text);
+    for (char *at = plain; *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    return json_string (plain);
+}
+
+json_t *
+fuota_json_check (const Reply *reply)
+{
+    static const char *const levels [] = { "ok", "warning", "wrong" };
+    json_t *object = fuota_json_reply (reply), *list = json_array ();
+    bool wrong = false;
+    for (pb_size_t i = 0; i < reply->findings_count; i++) {
+        const Finding *finding = &reply->findings [i];
+        bool known = (unsigned) finding->level < 3;
+        wrong = wrong || finding->level >= FUOTA_FINDING_WRONG;
+        json_t *line = json_object ();
+        json_object_set_new (line, "what", s_words (finding->what));
+        json_object_set_new (line, "level",
+            json_string (known ? levels [finding->level] : "wrong"));
+        json_object_set_new (line, "words", s_words (finding->words));
+        json_object_set_new (line, "advice", s_words (finding->advice));
+        json_array_append_new (list, line);
+    }
+    json_object_set_new (object, "well", json_boolean (!wrong));
+    json_object_set_new (object, "findings", list);
+    json_object_set_new (object, "left_out",
+        json_boolean (reply->findings_left_out));
+    return object;
+}
+
 json_t *
 fuota_json_pool (const PoolLine *pool)
 {

@@ -22,6 +22,10 @@ json_t *fuota_json_device (const DeviceLine *line);
 json_t *fuota_json_line (const Line *line);
 json_t *fuota_json_worker (const WorkerLine *line);
 json_t *fuota_json_image (const ImageLine *line);
+
+//  Status, whether all is well, and the findings.
+json_t *fuota_json_check (const Reply *reply);
+
 json_t *fuota_json_pool (const PoolLine *pool);
 
 //  Print an object and a line end on stdout, and let go of it.

@@ -338,7 +338,8 @@ fuota_options_help (fuota_do_t what, FILE *out)
         "faults; 3 no\nsuch deployment, or nothing to decode; 4 no answer; 5 "
         "not in this phase; 6 the\nbroker failed; 7 the id means several; 8 "
         "request not understood; 9 (watch,\nreport) over, but not every device "
-        "is complete, or cancelled; 10 (report) not\nover yet.\n\nExamples:\n");
+        "is complete, or cancelled; 10 (report) not\nover yet; 11 (check) "
+        "something is wrong.\n\nExamples:\n");
     for (size_t i = 0; i <= FUOTA_DO_HELP; i++)
         if (what == FUOTA_DO_HELP || i == what)
             fprintf (out, "  %s\n", fuota_options_commands [i].example);

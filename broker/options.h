@@ -11,6 +11,7 @@
 #include "control.pb.h"
 
 typedef enum {
+    FUOTA_DO_CHECK,
     FUOTA_DO_DEPLOY,
     FUOTA_DO_PLAN,
     FUOTA_DO_LIST,

@@ -3,6 +3,9 @@
 #include "broker/options_private.h"
 
 const fuota_options_command_t fuota_options_commands [] = {
+    [FUOTA_DO_CHECK] = { "check", NULL, NO_ARGUMENT,
+        "look for what is wrong with fuotad and its network server",
+        "fuotactl check --application 0d6a4c1e-7a54-4d0c-8c8a-3f0f6c2b9d11" },
     [FUOTA_DO_DEPLOY] = { "deploy", "IMAGE", MAY_HAVE,
         "bring an image to a set of devices",
         "fuotactl deploy app.bin --devices fleet.txt --group-type c --dr 5 "
@@ -62,6 +65,7 @@ const fuota_options_command_t fuota_options_commands [] = {
 };
 
 #define DEPLOYS (1u << FUOTA_DO_DEPLOY | 1u << FUOTA_DO_PLAN)
+#define CHECKS (1u << FUOTA_DO_CHECK)
 #define IMAGES (1u << FUOTA_DO_IMAGE)
 #define KEYS (1u << FUOTA_DO_KEYGEN)
 #define SHOWS (1u << FUOTA_DO_SHOW)
@@ -134,8 +138,8 @@ const fuota_options_row_t fuota_options_rows [] = {
         "for people (fuota-ID)" },
     { "--token", TEXT, DEPLOYS, AT (wish.token), NO_FLAG, "TEXT",
         "a second deploy with the same token finds the first" },
-    { "--application", TEXT, DEPLOYS, AT (wish.application), NO_FLAG, "ID",
-        "the host's application" },
+    { "--application", TEXT, DEPLOYS | CHECKS, AT (wish.application), NO_FLAG,
+        "ID", "the host's application" },
     { "--image-sha256", DIGITS, DEPLOYS, AT (wish.image_sha256.bytes), NO_FLAG,
         "HEX", "instead of IMAGE: one that is stored" },
     { "--descriptor", DIGITS, DEPLOYS, AT (wish.descriptor.bytes), NO_FLAG,

@@ -161,6 +161,22 @@ fuota_print_workers (void *arg, const Reply *reply)
 }
 
 void
+fuota_print_check (const Reply *reply)
+{
+    static const char *const levels [] = { "ok", "warning", "WRONG" };
+    for (pb_size_t i = 0; i < reply->findings_count; i++) {
+        const Finding *finding = &reply->findings [i];
+        bool known = (unsigned) finding->level < 3;
+        printf ("%-8s %-16s %s\n", levels [known ? finding->level : 2],
+            finding->what, finding->words);
+        if (*finding->advice)
+            printf ("%-8s %-16s -> %s\n", "", "", finding->advice);
+    }
+    if (reply->findings_left_out)
+        printf ("and more than is shown here\n");
+}
+
+void
 fuota_print_pool (const PoolLine *pool)
 {
     printf ("%u workers; %u jobs, %llu blocks wait, %llu done, %llu returned, "

@@ -25,6 +25,9 @@ bool fuota_print_lines (void *arg, const Reply *reply);
 bool fuota_print_workers (void *arg, const Reply *reply);
 bool fuota_print_images (void *arg, const Reply *reply);
 
+//  A check: a line for what is well, more for what is not.
+void fuota_print_check (const Reply *reply);
+
 //  The pool as a whole, after its workers.
 void fuota_print_pool (const PoolLine *pool);
 

@@ -276,6 +276,10 @@ fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
             self->config.leap_extra, &said);
         if (!rc && self->config.encoding == FUOTA_CHIRPSTACK_AUTO)
             self->json = said.json;
+        if (!rc && said.kind == FUOTA_CHIRPSTACK_SAID) {
+            self->event_at = now;
+            self->event_time = said.event.received_at;
+        }
         if (!rc && said.kind == FUOTA_CHIRPSTACK_SAID)
             s_event (self, &said);
         else if (!rc && said.kind == FUOTA_CHIRPSTACK_FATE)
@@ -347,7 +351,7 @@ fuota_chirpstack_call (fuota_chirpstack_t *self, int64_t now,
     for (;;) {
         fuota_chirpstack_job_t *job = s_ready (self, false, now);
         if (!job)
-            return false;
+            return fuota_chirpstack_inquiry_call (self, call);
         fuota_chirpstack_request (self, job, call);
         if (!call->message.data) {
             fuota_chirpstack_finish (self, job, FUOTA_NEVER,
@@ -371,11 +375,18 @@ void
 fuota_chirpstack_answer (fuota_chirpstack_t *self, uint64_t tag, int status,
     bool unprocessed, const char *text, fuota_slice_t message, int64_t now)
 {
+    fuota_chirpstack_answer_t answer =
+        fuota_chirpstack_classify (status, unprocessed, text);
+    uint64_t at = tag & 0xffff;
+    if (at >= FUOTA_CHIRPSTACK_JOBS) {
+        fuota_chirpstack_inquiry_answer (self,
+            (unsigned) at - FUOTA_CHIRPSTACK_JOBS, (uint32_t) (tag >> 16),
+            answer, text, message);
+        return;
+    }
     fuota_chirpstack_job_t *job = s_tagged (self, tag);
     if (!job)
         return;
-    fuota_chirpstack_answer_t answer =
-        fuota_chirpstack_classify (status, unprocessed, text);
     self->stats.failed += answer != FUOTA_ANSWER_GOOD;
     self->stats.lost += answer == FUOTA_ANSWER_LOST;
     job->flying = false;

@@ -71,6 +71,13 @@ typedef struct {
     uint64_t frames, acks;                 //  Of ours, on gateway topics
 } fuota_chirpstack_stats_t;
 
+//  How the connections are, for a check. Texts are borrowed.
+typedef struct {
+    bool mqtt_ready, api_ready;
+    unsigned filters, granted, refused;  //  Subscriptions
+    const char *mqtt_fault, *api_fault;  //  "" while ready, or not known
+} fuota_chirpstack_links_t;
+
 void fuota_chirpstack_defaults (fuota_chirpstack_config_t *config);
 
 //  Caller owns it. NULL if there is no memory.
@@ -86,6 +93,14 @@ bool fuota_chirpstack_subscription (const fuota_chirpstack_t *self, unsigned i,
 //  again; if something else is wanted of it now (COUNTER), that is answered.
 void fuota_chirpstack_take (fuota_chirpstack_t *self,
     const fuota_downlink_t *downlink, int64_t now);
+
+//  Somebody wants to know something. The answer comes in parts, each to be
+//  taken before the next call is made. Of many questions at once some get
+//  "busy".
+void fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
+    const fuota_question_t *question, const fuota_chirpstack_links_t *links,
+    int64_t now);
+bool fuota_chirpstack_told (fuota_chirpstack_t *self, fuota_answer_t *answer);
 
 //  A message of a topic we subscribed to. Whatever it is: counted, used or
 //  dropped.

@@ -73,6 +73,47 @@ s_downlink (self_t *self)
 }
 
 static void
+s_question (self_t *self)
+{
+    fuota_question_t question;
+    fuota_mqtt_link_stats_t mqtt;
+    fuota_grpc_link_stats_t api;
+    zframe_t *body = zframe_recv (self->args.questions);
+    if (!body)
+        return;
+    fuota_mqtt_link_stats (self->args.mqtt, &mqtt);
+    fuota_grpc_link_stats (self->args.api, &api);
+    fuota_chirpstack_links_t links = { .mqtt_ready = mqtt.ready,
+        .filters = mqtt.filters,
+        .granted = mqtt.granted,
+        .refused = mqtt.refused,
+        .mqtt_fault = mqtt.fault,
+        .api_ready = api.ready,
+        .api_fault = api.fault };
+    if (fuota_record_decode (Question_fields, &question,
+            fuota_slice (zframe_data (body), zframe_size (body))))
+        self->malformed++;
+    else
+        fuota_chirpstack_ask_host (self->args.core, &question, &links,
+            fuota_clock_now ());
+    zframe_destroy (&body);
+}
+
+//  Who asked may not wait any more: its answers are dropped then.
+static void
+s_tell (self_t *self)
+{
+    fuota_answer_t answer;
+    uint8_t bytes [Answer_size];
+    while (fuota_chirpstack_told (self->args.core, &answer)) {
+        size_t size =
+            fuota_record_encode (Answer_fields, &answer, bytes, sizeof bytes);
+        zmq_send (zsock_resolve (self->args.questions), bytes, size,
+            ZMQ_DONTWAIT);
+    }
+}
+
+static void
 s_publish (self_t *self)
 {
     fuota_chirpstack_publication_t publication;
@@ -105,6 +146,7 @@ s_api (self_t *self)
     fuota_grpc_answer_t answer;
     bool some = true;
     while (some) {
+        s_tell (self);
         s_call (self);
         fuota_grpc_link_tick (self->args.api, zclock_mono ());
         some = false;
@@ -115,6 +157,7 @@ s_api (self_t *self)
             some = true;
         }
         s_speak (self);
+        s_tell (self);
     }
 }
 
@@ -156,6 +199,10 @@ s_turn (self_t *self)
     for (unsigned n = 0;
          n < TURN && zsock_events (self->args.inbox) & ZMQ_POLLIN; n++)
         s_downlink (self);
+    if (zsock_events (self->args.questions) & ZMQ_POLLIN) {
+        s_question (self);
+        s_tell (self);
+    }
     s_mqtt (self);
     fuota_chirpstack_tick (self->args.core, fuota_clock_now ());
     s_api (self);
@@ -203,6 +250,7 @@ fuota_chirpstack_args_release (fuota_chirpstack_args_t *args)
     zsock_destroy (&args->inbox);
     zsock_destroy (&args->events);
     zsock_destroy (&args->outcomes);
+    zsock_destroy (&args->questions);
     fuota_chirpstack_destroy (&args->core);
 }
 
@@ -218,8 +266,8 @@ fuota_chirpstack_actor (zsock_t *pipe, void *args)
              filter, sizeof filter);
          i++)
         fuota_mqtt_link_subscribe (self.args.mqtt, filter);
-    zpoller_t *poller =
-        zpoller_new (pipe, self.args.inbox, &self.api_fd, &self.mqtt_fd, NULL);
+    zpoller_t *poller = zpoller_new (pipe, self.args.inbox, self.args.questions,
+        &self.api_fd, &self.mqtt_fd, NULL);
     assert (poller);
     zsock_signal (pipe, 0);
     while (!self.terminated) {

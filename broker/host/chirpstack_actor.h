@@ -7,6 +7,7 @@
 //      inbox (PULL)        [Downlink]
 //      events (PUSH)       [Event]
 //      outcomes (PUSH)     ["O"][Outcome]
+//      questions (DEALER)  [Question] in, [Answer] out, the last says so
 //
 //  Pipe
 //      C: STATS            A: STATS and a fuota_chirpstack_stats_t
@@ -24,7 +25,7 @@ typedef struct {
     fuota_chirpstack_t *core;  //  All owned by the actor from now on
     fuota_grpc_link_t *api;
     fuota_mqtt_link_t *mqtt;
-    zsock_t *inbox, *events, *outcomes;
+    zsock_t *inbox, *events, *outcomes, *questions;
 } fuota_chirpstack_args_t;
 
 void fuota_chirpstack_actor (zsock_t *pipe, void *args);

@@ -11,6 +11,7 @@
 #include "broker/host/chirpstack_air.h"
 #include "broker/host/chirpstack_book.h"
 #include "broker/host/chirpstack_call.h"
+#include "broker/host/chirpstack_inquiry.h"
 
 #define FUOTA_CHIRPSTACK_JOBS 512  //  More than the outbox hands over
 #define FUOTA_CHIRPSTACK_OUTCOMES 2048
@@ -73,7 +74,11 @@ struct fuota_chirpstack {
     fuota_chirpstack_job_t jobs [FUOTA_CHIRPSTACK_JOBS];
     unsigned job_at;
     uint32_t serial;
-    bool json;  //  The last event was
+    fuota_chirpstack_inquiry_t inquiries [FUOTA_INQUIRIES];
+    bool busy;  //  A question more than there is room for
+    fuota_answer_t refusal;
+    int64_t event_at, event_time;  //  Last event: by our clock, by the host's
+    bool json;                     //  The last event was
     int64_t sweep_at;
     fuota_chirpstack_profile_t profiles [FUOTA_CHIRPSTACK_PROFILES];
     unsigned profile_at;

@@ -29,6 +29,7 @@ struct fuota_mqtt_link {
     bool connected;  //  Once: what is next is a reconnection
     int64_t now, due, limit;
     unsigned failures;
+    char refusal [64];  //  Of CONNACK
     struct {
         uint64_t tag;
         int mid;  //  0 = free
@@ -45,11 +46,15 @@ s_on_connect (struct mosquitto *client, void *arg, int code)
     if (code) {
         zsys_error ("mqtt: %s:%d: refused: %s", self->host, self->config.port,
             mosquitto_connack_string (code));
+        snprintf (self->refusal, sizeof self->refusal, "%s",
+            mosquitto_connack_string (code));
         return;  //  The broker closes the connection
     }
     self->stats.ready = true;
     self->stats.connects++;
     self->failures = 0;
+    self->stats.granted = self->stats.refused = 0;
+    self->stats.fault [0] = self->refusal [0] = 0;
     zsys_info ("mqtt: %s:%d: connected", self->host, self->config.port);
     for (unsigned i = 0; i < self->filter_count; i++)
         mosquitto_subscribe (client, NULL, self->filters [i], 1);
@@ -91,11 +96,14 @@ s_on_subscribe (struct mosquitto *client, void *arg, int mid, int count,
     fuota_mqtt_link_t *self = arg;
     (void) client;
     (void) mid;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        self->stats.granted += granted [i] <= 2;
+        self->stats.refused += granted [i] > 2;
         if (granted [i] > 2)
             zsys_error ("mqtt: %s:%d: a subscription is refused; look at the "
                         "broker's access list",
                 self->host, self->config.port);
+    }
 }
 
 //  ---------------------------------------------------------------------
@@ -131,6 +139,9 @@ s_lost (fuota_mqtt_link_t *self, const char *why)
     self->stats.losses += self->stats.ready;
     if (self->stats.ready || self->failures == 1)
         zsys_warning ("mqtt: %s:%d: %s", self->host, self->config.port, why);
+    //  The broker's own words before those of the connection it then closed
+    snprintf (self->stats.fault, sizeof self->stats.fault, "%s",
+        *self->refusal ? self->refusal : why);
     self->stats.ready = self->begun = false;
     self->sock = -1;  //  The next one may have the same number
     self->due = self->now + wait;
@@ -319,4 +330,5 @@ fuota_mqtt_link_stats (const fuota_mqtt_link_t *self,
     fuota_mqtt_link_stats_t *stats)
 {
     *stats = self->stats;
+    stats->filters = self->filter_count;
 }

@@ -45,6 +45,8 @@ typedef struct {
 typedef struct {
     bool ready;
     uint64_t connects, losses, heard, published;
+    unsigned filters, granted, refused;  //  Subscriptions, of this connection
+    char fault [120];                    //  Of the last attempt, "" while ready
 } fuota_mqtt_link_stats_t;
 
 //  Nothing is connected before the first tick. Caller owns it. NULL if the

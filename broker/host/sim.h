@@ -30,6 +30,8 @@ typedef struct {
     uint32_t ts004;
     uint32_t ts005;
 
+    uint32_t mixed;  //  Devices that have version 2 of all they have
+
     uint32_t uplink_interval;  //  Of each device, with +- 10 % jitter
     uint32_t loss;             //  Of multicast frames, independent
     uint32_t burst;            //  Mean length of loss bursts in frames;
@@ -79,6 +81,15 @@ int64_t fuota_sim_due (const fuota_sim_t *self);
 //  Take the next thing out, in order. False if there is none.
 bool fuota_sim_event (fuota_sim_t *self, fuota_event_t *event);
 bool fuota_sim_outcome (fuota_sim_t *self, fuota_outcome_t *outcome);
+
+//  A question and its answer, part by part: *at is 0 for the first. The last
+//  part says so.
+//
+//  Its devices have the tags model ("sim-1", "sim-2" by their version) and lot
+//  ("0" to "9", the last digit of their number), and their versions are those
+//  that tags would say.
+void fuota_sim_answer (const fuota_sim_t *self,
+    const fuota_question_t *question, uint32_t *at, fuota_answer_t *answer);
 
 //  ---------------------------------------------------------------------
 //  What an observer of the world sees: for reports and tests

@@ -5,6 +5,7 @@
 #include "workers/package/mckey.h"
 
 #define TURN 256
+#define GONE 1000  //  Real milliseconds: nobody takes our answer any more
 
 typedef struct {
     fuota_sim_args_t args;
@@ -52,6 +53,33 @@ s_speak (self_t *self)
     }
 }
 
+//  All parts at once: they are made of what is in memory. Who asked may be gone,
+//  and then nobody waits for the rest.
+static void
+s_question (self_t *self)
+{
+    fuota_question_t question;
+    fuota_answer_t answer = { .last = false };
+    uint8_t bytes [Answer_size];
+    uint32_t at = 0;
+    zframe_t *body = zframe_recv (self->args.questions);
+    if (!body)
+        return;
+    if (fuota_record_decode (Question_fields, &question,
+            fuota_slice (zframe_data (body), zframe_size (body)))) {
+        self->malformed++;
+        answer.last = true;
+    }
+    zframe_destroy (&body);
+    while (!answer.last) {
+        fuota_sim_answer (self->args.sim, &question, &at, &answer);
+        size_t size =
+            fuota_record_encode (Answer_fields, &answer, bytes, sizeof bytes);
+        if (zsock_send (self->args.questions, "b", bytes, size))
+            return;
+    }
+}
+
 static void
 s_handle_pipe (self_t *self)
 {
@@ -88,8 +116,11 @@ void
 fuota_sim_actor (zsock_t *pipe, void *args)
 {
     self_t self = { .args = *(fuota_sim_args_t *) args, .pipe = pipe };
-    zpoller_t *poller = zpoller_new (pipe, self.args.inbox, NULL);
+    zpoller_t *poller =
+        zpoller_new (pipe, self.args.inbox, self.args.questions, NULL);
     assert (poller);
+    if (self.args.questions)
+        zsock_set_sndtimeo (self.args.questions, GONE);
     zsock_signal (pipe, 0);
     while (!self.terminated) {
         void *which = zpoller_wait (poller,
@@ -101,6 +132,8 @@ fuota_sim_actor (zsock_t *pipe, void *args)
         for (unsigned n = 0;
              n < TURN && zsock_events (self.args.inbox) & ZMQ_POLLIN; n++)
             s_downlink (&self);
+        if (which && which == self.args.questions)
+            s_question (&self);
         fuota_sim_tick (self.args.sim, fuota_clock_now ());
         s_speak (&self);
     }
@@ -108,6 +141,7 @@ fuota_sim_actor (zsock_t *pipe, void *args)
     zsock_destroy (&self.args.inbox);
     zsock_destroy (&self.args.events);
     zsock_destroy (&self.args.outcomes);
+    zsock_destroy (&self.args.questions);
     fuota_sim_destroy (&self.args.sim);
     fuota_mckey_thread_end ();
 }

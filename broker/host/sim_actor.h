@@ -8,6 +8,7 @@
 //      inbox (PULL)        [Downlink]
 //      events (PUSH)       [Event]
 //      outcomes (PUSH)     ["O"][Outcome]
+//      questions (DEALER)  [Question] in, [Answer] out, the last says so
 //
 //  Pipe
 //      C: VIEW number      A: VIEW and a fuota_sim_view_t; empty past the end
@@ -22,7 +23,7 @@
 
 typedef struct {
     fuota_sim_t *sim;  //  All owned by the actor from now on
-    zsock_t *inbox, *events, *outcomes;
+    zsock_t *inbox, *events, *outcomes, *questions;
 } fuota_sim_args_t;
 
 void fuota_sim_actor (zsock_t *pipe, void *args);

@@ -85,7 +85,7 @@ s_errors (const fuota_sim_device_t *self, unsigned index, unsigned control,
         errors |= ERROR_INDEX;
     if (size == 0 || asked->padding >= asked->frag_size)
         errors |= ERROR_DESCRIPTOR;
-    if (config->ts004 >= 2 &&
+    if (self->ts004 >= 2 &&
         asked->session_cnt <= self->session_cnt_prev [index])
         errors |= ERROR_REPLAY;
     return errors;
@@ -110,7 +110,7 @@ static void
 s_setup_req (fuota_sim_device_t *self, fuota_reader_t *in,
     const fuota_sim_heard_t *heard)
 {
-    bool v2 = self->world->config.ts004 >= 2;
+    bool v2 = self->ts004 >= 2;
     fuota_sim_block_t asked = { .report_at = INT64_MAX };
     unsigned header = fuota_reader_u8 (in);
     asked.groups = header & 0x0f;
@@ -188,7 +188,7 @@ s_genuine (const fuota_sim_device_t *self, unsigned index, const uint8_t *data,
     size_t size)
 {
     const fuota_sim_block_t *block = self->block [index];
-    if (self->world->config.ts004 < 2)
+    if (self->ts004 < 2)
         return true;
     uint8_t key [16], mic [4];
     int rc =
@@ -264,8 +264,8 @@ s_first (fuota_sim_device_t *self, unsigned index)
     uint32_t max_losses = self->world->config.max_losses;
     block->state = FUOTA_SIM_RECEIVING;
     self->session_cnt_prev [index] = block->session_cnt;
-    block->decoder = fuota_fec_decode_new (block->nb_frag,
-        self->world->config.ts004, max_losses ? max_losses : MAX_N);
+    block->decoder = fuota_fec_decode_new (block->nb_frag, self->ts004,
+        max_losses ? max_losses : MAX_N);
     if (!block->decoder)
         block->state = FUOTA_SIM_OVERLOADED;
 }
@@ -356,8 +356,8 @@ static const fuota_sim_command_t s_v2 [] = {
 fuota_sim_package_t
 fuota_sim_block_package (const fuota_sim_device_t *self)
 {
-    fuota_sim_package_t package = { FUOTA_SIM_PORT_TS004, 3,
-        self->world->config.ts004, s_v1, sizeof s_v1 / sizeof *s_v1 };
+    fuota_sim_package_t package = { FUOTA_SIM_PORT_TS004, 3, self->ts004, s_v1,
+        sizeof s_v1 / sizeof *s_v1 };
     if (package.version >= 2) {
         package.commands = s_v2;
         package.count = sizeof s_v2 / sizeof *s_v2;
@@ -372,7 +372,7 @@ fuota_sim_block_fill (const fuota_sim_device_t *self,
     fuota_sim_answer_t *answer)
 {
     static const fuota_sim_block_t s_none = { .state = FUOTA_SIM_COMPLETE };
-    bool v2 = self->world->config.ts004 >= 2;
+    bool v2 = self->ts004 >= 2;
     unsigned index = answer->bytes [1] & 3;
     const fuota_sim_block_t *block = self->block [index];
     unsigned status = block || !v2 ? 0 : 4;

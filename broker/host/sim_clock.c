@@ -39,7 +39,7 @@ s_time_ans (fuota_sim_device_t *self, fuota_reader_t *in,
     self->synced = true;
     self->time_at = s_next (self, heard->now);
     bool cut = correction == INT32_MAX || correction == INT32_MIN;
-    if (cut && self->world->config.ts003 >= 2)
+    if (cut && self->ts003 >= 2)
         self->time_at = heard->answer_at;
 }
 
@@ -75,9 +75,8 @@ static const fuota_sim_command_t s_commands [] = {
 fuota_sim_package_t
 fuota_sim_clock_package (const fuota_sim_device_t *self)
 {
-    fuota_sim_package_t package = { FUOTA_SIM_PORT_TS003, 1,
-        self->world->config.ts003, s_commands,
-        sizeof s_commands / sizeof *s_commands };
+    fuota_sim_package_t package = { FUOTA_SIM_PORT_TS003, 1, self->ts003,
+        s_commands, sizeof s_commands / sizeof *s_commands };
     return package;
 }
 

@@ -211,9 +211,8 @@ static const fuota_sim_command_t s_commands [] = {
 fuota_sim_package_t
 fuota_sim_context_package (const fuota_sim_device_t *self)
 {
-    fuota_sim_package_t package = { FUOTA_SIM_PORT_TS005, 2,
-        self->world->config.ts005, s_commands,
-        sizeof s_commands / sizeof *s_commands };
+    fuota_sim_package_t package = { FUOTA_SIM_PORT_TS005, 2, self->ts005,
+        s_commands, sizeof s_commands / sizeof *s_commands };
     return package;
 }
 

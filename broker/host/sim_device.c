@@ -33,6 +33,19 @@ s_draw (fuota_sim_device_t *self, const fuota_sim_config_t *config)
     self->drift = fuota_sim_radio_either (chance, config->drift);
 }
 
+//  Those of version 2 are spread evenly, and draw no chance: the others are as
+//  they would be without them.
+static void
+s_versions (fuota_sim_device_t *self, const fuota_sim_config_t *config,
+    uint32_t i)
+{
+    uint64_t before = (uint64_t) i * config->mixed / 1000;
+    bool two = (uint64_t) (i + 1) * config->mixed / 1000 > before;
+    self->ts003 = (uint8_t) (two && config->ts003 ? 2 : config->ts003);
+    self->ts004 = (uint8_t) (two && config->ts004 ? 2 : config->ts004);
+    self->ts005 = (uint8_t) (two && config->ts005 ? 2 : config->ts005);
+}
+
 void
 fuota_sim_device_init (fuota_sim_device_t *self, const fuota_sim_world_t *world,
     uint32_t i)
@@ -47,8 +60,9 @@ fuota_sim_device_init (fuota_sim_device_t *self, const fuota_sim_world_t *world,
     for (size_t index = 0; index < 4; index++)
         self->session_cnt_prev [index] = -1;
     s_draw (self, config);
+    s_versions (self, config, i);
     uint32_t interval = config->uplink_interval;
-    if (config->ts003)
+    if (self->ts003)
         self->time_at =
             world->born + fuota_sim_radio_below (&self->chance, interval);
     self->uplink_at =

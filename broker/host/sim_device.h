@@ -117,6 +117,9 @@ typedef struct {
     uint8_t root [16];  //  GenAppKey, or AppKey by root_kind
     uint8_t root_kind;  //  fuota_root_t
     uint16_t quirks;
+    uint8_t ts003;  //  Versions; 0 = it does not have it
+    uint8_t ts004;
+    uint8_t ts005;
     bool dead;
     bool refusing;
     bool fading;  //  See sim_radio.h

@@ -48,7 +48,8 @@ s_start (one_t *self)
         .mqtt = fuota_mqtt_link_new (&mqtt),
         .inbox = zsock_new_pull ("@inproc://test-host"),
         .events = zsock_new_push (">inproc://test-router"),
-        .outcomes = zsock_new_push (">inproc://test-outbox") };
+        .outcomes = zsock_new_push (">inproc://test-outbox"),
+        .questions = zsock_new_dealer ("@inproc://test-questions") };
     self->outcomes = zsock_new_pull ("@inproc://test-outbox");
     self->downlinks = zsock_new_push (">inproc://test-host");
     zsock_set_rcvtimeo (self->outcomes, 20000);

@@ -1,7 +1,7 @@
 //  SPDX-License-Identifier: MIT
 //
 //  The actor between a client and neighbours that the test plays: it is the
-//  store (batches in, answers out, journal lines out) and the worker.
+//  store (batches in, answers out, journal lines out), the worker, the host.
 
 #include <pb_decode.h>
 #include <pb_encode.h>
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "broker/control_actor.h"
+#include "broker/control_host.h"
 #include "schema/record.h"
 
 #define PATIENCE 5000  //  Milliseconds until a test fails instead of hanging
@@ -20,7 +21,7 @@ typedef struct {
     fuota_wish_defaults_t defaults;
     fuota_control_table_t table;
     zactor_t *actor;
-    zsock_t *store, *deployments, *journal;  //  The neighbours
+    zsock_t *store, *deployments, *journal, *host;  //  The neighbours
     zsock_t *client, *events;
     Reply reply;
 } world_t;
@@ -55,6 +56,8 @@ s_setup (void **state)
     world->journal = s_patient (zsock_new_xpub ("@inproc://journal"));
     fuota_control_args_t args = { .control = fuota_control_new (world->db,
                                       &world->table, "fuotad test") };
+    world->host = s_patient (zsock_new_dealer ("@inproc://test-questions"));
+    args.host = zsock_new_dealer (">inproc://test-questions");
     for (int i = 0; i < 2; i++)
         snprintf (endpoint [i], sizeof *endpoint, "ipc://%s/%d", world->folder,
             i);
@@ -82,6 +85,8 @@ s_teardown (void **state)
     zsock_unbind (world->store, "inproc://store");
     zsock_unbind (world->deployments, "inproc://deployments");
     zsock_unbind (world->journal, "inproc://journal");
+    zsock_unbind (world->host, "inproc://test-questions");
+    zsock_destroy (&world->host);
     zsock_destroy (&world->store);
     zsock_destroy (&world->deployments);
     zsock_destroy (&world->journal);
@@ -299,6 +304,124 @@ test_control_actor__bad_endpoint_is_an_answer (void **state)
     assert_null (args.events);
 }
 
+//  ---------------------------------------------------------------------
+//  Questions to the host
+
+static const uint8_t s_check [] = { 8, FUOTA_CHECK };
+
+//  What the actor asks of the host.
+static fuota_question_t
+s_asked (world_t *world)
+{
+    fuota_question_t question;
+    zframe_t *frame = zframe_recv (world->host);
+    assert_non_null (frame);
+    assert_int_equal (fuota_record_decode (Question_fields, &question,
+                          fuota_slice (zframe_data (frame),
+                              zframe_size (frame))),
+        0);
+    zframe_destroy (&frame);
+    return question;
+}
+
+static void
+s_tell (world_t *world, uint64_t serial, const char *what, bool last)
+{
+    static uint8_t bytes [Answer_size];
+    fuota_answer_t answer = { .serial = serial, .last = last };
+    answer.findings_count = 1;
+    answer.findings [0].level = FUOTA_FINDING_WRONG;
+    snprintf (answer.findings [0].what, sizeof answer.findings [0].what, "%s",
+        what);
+    size_t size =
+        fuota_record_encode (Answer_fields, &answer, bytes, sizeof bytes);
+    zsock_send (world->host, "b", bytes, size);
+}
+
+static bool
+s_found (const world_t *world, const char *what)
+{
+    for (pb_size_t i = 0; i < world->reply.findings_count; i++)
+        if (streq (world->reply.findings [i].what, what))
+            return true;
+    return false;
+}
+
+//  While one client waits for the host others are answered; parts of an answer
+//  are put together; what is no answer is dropped.
+static void
+test_control_actor__a_question_holds_up_nobody (void **state)
+{
+    world_t *world = *state;
+    char endpoint [96];
+    snprintf (endpoint, sizeof endpoint, "ipc://%s/0", world->folder);
+    s_send (world, s_check, sizeof s_check);
+    fuota_question_t question = s_asked (world);
+    assert_int_equal (question.kind, FUOTA_QUESTION_CHECK);
+    assert_string_equal (question.application, "app");
+    zsock_t *other = s_patient (zsock_new_req (endpoint));
+    zsock_send (other, "b", s_list, sizeof s_list);
+    zframe_t *frame = zframe_recv (other);
+    assert_non_null (frame);
+    zframe_destroy (&frame);
+    zsock_destroy (&other);
+    zsock_send (world->host, "b", "nonsense", (size_t) 8);
+    zsock_send (world->host, "bb", "", (size_t) 0, "", (size_t) 0);
+    s_tell (world, question.serial + 1, "of another", true);
+    s_tell (world, question.serial, "first", false);
+    s_tell (world, question.serial, "second", true);
+    assert_int_equal (s_reply (world), FUOTA_OK);
+    assert_true (s_found (world, "fuotad") && s_found (world, "first"));
+    assert_true (s_found (world, "second") && s_found (world, "clock"));
+    assert_false (s_found (world, "of another"));
+    //  Late, and nobody waits for it
+    s_tell (world, question.serial, "third", true);
+    s_send (world, s_list, sizeof s_list);
+    assert_int_equal (s_reply (world), FUOTA_OK);
+}
+
+//  Replies of one client come in the order of its requests.
+static void
+test_control_actor__order_is_kept (void **state)
+{
+    world_t *world = *state;
+    s_send (world, s_check, sizeof s_check);
+    fuota_question_t first = s_asked (world);
+    s_send (world, s_list, sizeof s_list);
+    s_send (world, s_check, sizeof s_check);
+    s_send (world, (const uint8_t *) "", 0);
+    s_tell (world, first.serial, "first", true);
+    assert_int_equal (s_reply (world), FUOTA_OK);
+    assert_true (s_found (world, "first"));
+    assert_int_equal (s_reply (world), FUOTA_OK);
+    assert_int_equal (world->reply.findings_count, 0);
+    assert_string_equal (world->reply.version, "");
+    fuota_question_t second = s_asked (world);
+    assert_true (second.serial != first.serial);
+    assert_int_equal (zsock_events (world->client) & ZMQ_POLLIN, 0);
+    s_tell (world, second.serial, "second", true);
+    assert_int_equal (s_reply (world), FUOTA_OK);
+    assert_true (s_found (world, "second"));
+    assert_int_equal (s_reply (world), FUOTA_OK);
+    assert_string_equal (world->reply.version, "fuotad test");
+}
+
+//  More requests than are kept are refused at once, and those that are kept
+//  are answered yet.
+static void
+test_control_actor__too_many_questions (void **state)
+{
+    world_t *world = *state;
+    for (int i = 0; i < FUOTA_CONTROL_HOST_WAITING + 1; i++)
+        s_send (world, s_check, sizeof s_check);
+    assert_int_equal (s_reply (world), FUOTA_NOT_NOW);
+    for (int i = 0; i < FUOTA_CONTROL_HOST_WAITING; i++) {
+        s_tell (world, s_asked (world).serial, "told", true);
+        assert_int_equal (s_reply (world), FUOTA_OK);
+        assert_true (s_found (world, "told"));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
 
 int
@@ -313,6 +436,9 @@ main (void)
         TEST (test_control_actor__lines_become_events),
         TEST (test_control_actor__peer_that_left_does_no_harm),
         TEST (test_control_actor__bad_endpoint_is_an_answer),
+        TEST (test_control_actor__a_question_holds_up_nobody),
+        TEST (test_control_actor__order_is_kept),
+        TEST (test_control_actor__too_many_questions),
     };
     zsys_set_logident ("test");
     int rc = cmocka_run_group_tests_name ("control_actor", tests, NULL, NULL);

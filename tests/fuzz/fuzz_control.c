@@ -69,6 +69,13 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         random [i] = (uint8_t) (commits * 31 + i);
     fuota_control_take (s_control, fuota_slice (data, size), 1800000000000,
         random, &turn);
+    if (turn.asks) {
+        fuota_known_t known = { .over = true };
+        assert (!turn.batch && turn.op == FUOTA_OP_NONE);
+        fuota_control_resume (s_control, fuota_slice (data, size), &known,
+            1800000000000, random, &turn);
+        assert (!turn.asks);
+    }
     assert (turn.batch ? turn.op == FUOTA_OP_CREATED : true);
     assert (turn.op == FUOTA_OP_NONE || turn.reply.status == FUOTA_OK);
     size_t coded = fuota_control_encode (&turn.reply, bytes, sizeof bytes);

@@ -87,6 +87,17 @@ def life(world, image, devices):
     return ident
 
 
+def checked(world):
+    """What is wrong, by exit status and by line."""
+    ctl = lambda *a: world.ctl(*a, check=False)
+    expect(ctl("check"), 0, "ok       fuotad", "3 devices")
+    said = json.loads(expect(ctl("check", "--application", "none", "--json"),
+                             11).stdout)
+    wrong = [f["what"] for f in said["findings"] if f["level"] == "wrong"]
+    if said["well"] or wrong != ["application"]:
+        raise Failure(f"check: {said}")
+
+
 def cancelled(world, devices, sha256):
     """An image that is stored already, cancelled at once."""
     ctl = lambda *a: world.ctl(*a, check=False)
@@ -137,6 +148,9 @@ def test():
                 f"{0x70b3d57ed0000001 + i:016x}\n" for i in range(3)))
         world.start()
         world.start_sim()
+        until("the simulator is there", lambda:
+              world.ctl("check", check=False).returncode == 0)
+        checked(world)
         refusals(world, image, devices)
         ident = life(world, image, devices)
         sha256 = world.json("show", ident)["deployment"]["image_sha256"]

@@ -620,6 +620,54 @@ test_control__failed_commit_is_a_refusal (void **state)
     assert_int_equal (world->turn.op, FUOTA_OP_NONE);
 }
 
+//  The host is asked first; then its findings come after our own.
+static void
+test_control__check_asks_the_host (void **state)
+{
+    static const uint8_t request [] = { 8, FUOTA_CHECK };
+    world_t *world = *state;
+    fuota_slice_t bytes = fuota_slice (request, sizeof request);
+    fuota_control_take (world->control, bytes, NOW, world->random,
+        &world->turn);
+    assert_true (world->turn.asks);
+    assert_int_equal (world->turn.question.kind, FUOTA_QUESTION_CHECK);
+    assert_string_equal (world->turn.question.application, "app");
+    assert_null (world->turn.batch);
+    fuota_known_t known = { .over = false };
+    for (int i = 0; i < 30; i++)
+        fuota_known_find (&known, i == 3 ? "api key" : "device profile",
+            i == 3 ? FUOTA_FINDING_WRONG : FUOTA_FINDING_OK, "", "");
+    fuota_known_find (&known, "gateways", FUOTA_FINDING_WARNING, "", "");
+    fuota_known_end (&known, "the host is not there");
+    fuota_control_resume (world->control, bytes, &known, NOW, world->random,
+        &world->turn);
+    const fuota_reply_t *reply = &world->turn.reply;
+    assert_false (world->turn.asks);
+    assert_int_equal (reply->status, FUOTA_OK);
+    assert_string_equal (reply->findings [0].what, "fuotad");
+    assert_string_equal (reply->findings [0].words, "fuotad test");
+    assert_string_equal (reply->findings [1].what, "state");
+    assert_string_equal (reply->findings [2].what, "device profile");
+    //  What is well gives way to what is not
+    assert_int_equal (reply->findings_count, 20);
+    assert_true (reply->findings_left_out);
+    assert_string_equal (reply->findings [5].what, "api key");
+    assert_string_equal (reply->findings [17].what, "device profile");
+    assert_string_equal (reply->findings [18].what, "gateways");
+    assert_string_equal (reply->findings [19].what, "host");
+    //  The host's fault is a finding
+    fuota_known_release (&known);
+    fuota_known_end (&known, "the host is not there");
+    fuota_control_resume (world->control, bytes, &known, NOW, world->random,
+        &world->turn);
+    assert_int_equal (reply->findings_count, 3);
+    assert_int_equal (reply->findings [2].level, FUOTA_FINDING_WRONG);
+    assert_string_equal (reply->findings [2].words, "the host is not there");
+    static uint8_t coded [Reply_size];
+    assert_true (fuota_control_encode (reply, coded, sizeof coded));
+    fuota_known_release (&known);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
 
 int
@@ -645,6 +693,7 @@ main (void)
         TEST (test_control__orders_by_phase),
         TEST (test_control__finished_deployments_free_their_devices),
         TEST (test_control__failed_commit_is_a_refusal),
+        TEST (test_control__check_asks_the_host),
     };
     return cmocka_run_group_tests_name ("control", tests, NULL, NULL);
 }

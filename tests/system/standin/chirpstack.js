@@ -28,7 +28,7 @@ const api = (name) => require(`@chirpstack/chirpstack-api/api/${name}`);
 const integration = require("@chirpstack/chirpstack-api/integration/integration_pb");
 const gw = require("@chirpstack/chirpstack-api/gw/gw_pb");
 const mc = api("multicast_group_pb"), dev = api("device_pb");
-const profile = api("device_profile_pb"), application = api("application_pb"), gateway = api("gateway_pb");
+const profile = api("device_profile_pb"), application = api("application_pb"), gateway = api("gateway_pb"), fuota = api("fuota_pb");
 const { Empty } = require("google-protobuf/google/protobuf/empty_pb");
 const { Timestamp } = require("google-protobuf/google/protobuf/timestamp_pb");
 
@@ -453,6 +453,23 @@ const deviceService = {
     answer.setLastSeenAt(stamp(now()));
     return answer;
   },
+  list(request) {
+    const wanted = request.getTagsMap().toObject(), answer = new dev.ListDevicesResponse();
+    const found = [...devices.values()].filter((d) => wanted.every(([k, v]) => d.tags[k] === v));
+    if (checkUuid(request.getApplicationId()) !== settings.application)
+      throw unseen();
+    answer.setTotalCount(found.length);
+    for (const device of found.slice(request.getOffset(), request.getOffset() + request.getLimit())) {
+      const item = new dev.DeviceListItem();
+      item.setDevEui(device.eui);
+      item.setDeviceProfileId(TENANT_PROFILE[Number(device.lorawan11)]);
+      item.setDeviceProfileName("meter");
+      for (const [key, value] of Object.entries(device.tags))
+        item.getTagsMap().set(key, value);
+      answer.addResult(item);
+    }
+    return answer;
+  },
   update(request) {
     const m = request.getDevice(), device = findDevice(m.getDevEui());
     device.tags = Object.fromEntries(m.getTagsMap().toObject());
@@ -500,6 +517,9 @@ const profileService = {
     m.setId(request.getId());
     m.setName("meter");
     m.setMacVersion(at ? 5 : 3);
+    const own = new profile.AppLayerParams();
+    own.setTs003Version(settings.ts003 || 0);
+    m.setAppLayerParams(own);
     answer.setDeviceProfile(m);
     return answer;
   },
@@ -512,7 +532,45 @@ const applicationService = {
       throw unseen();
     m.setId(request.getId());
     m.setName("meters");
+    m.setTenantId("5f2e8c4b-1d3a-4b9e-8f60-2a7c9d1e4b33");
     answer.setApplication(m);
+    return answer;
+  },
+  list() {
+    const answer = new application.ListApplicationsResponse();
+    answer.setTotalCount(1);
+    return answer;
+  },
+  listDeviceProfiles() {
+    const answer = new application.ListApplicationDeviceProfilesResponse();
+    for (const id of new Set([...devices.values()].map((d) => TENANT_PROFILE[Number(d.lorawan11)]))) {
+      const item = new application.ApplicationDeviceProfileListItem();
+      item.setId(id);
+      item.setName("meter");
+      answer.addResult(item);
+    }
+    return answer;
+  },
+};
+
+// The host's own deployments: one that runs, if the settings say so
+const fuotaService = {
+  listDeployments() {
+    const answer = new fuota.ListFuotaDeploymentsResponse();
+    for (const name of settings.builtin ? ["built-in"] : []) {
+      const item = new fuota.FuotaDeploymentListItem();
+      item.setId("9c1b7e52-6f08-4a2d-b3c5-000000000020");
+      item.setName(name);
+      item.setStartedAt(stamp(now()));
+      answer.addResult(item);
+    }
+    return answer;
+  },
+  listDevices() {
+    const answer = new fuota.ListFuotaDeploymentDevicesResponse(), item = new fuota.FuotaDeploymentDeviceListItem();
+    item.setDevEui(settings.builtin);
+    answer.setTotalCount(1);
+    answer.addResult(item);
     return answer;
   },
 };
@@ -521,6 +579,12 @@ const gatewayService = {
   list(request) {
     const answer = new gateway.ListGatewaysResponse(), id = request.getMulticastGroupId();
     answer.setTotalCount(id ? findGroup(id).gateways.length : settings.gateways);
+    for (let i = 1; i <= settings.gateways && request.getLimit() && !id; i++) {
+      const item = new gateway.GatewayListItem();
+      item.setGatewayId(i.toString(16).padStart(16, "0"));
+      item.setState(1);
+      answer.addResult(item);
+    }
     return answer;
   },
 };
@@ -567,6 +631,7 @@ function start() {
   add(api("device_profile_grpc_pb").DeviceProfileServiceService, profileService);
   add(api("application_grpc_pb").ApplicationServiceService, applicationService);
   add(api("gateway_grpc_pb").GatewayServiceService, gatewayService);
+  add(api("fuota_grpc_pb").FuotaServiceService, fuotaService);
   return new Promise((resolve, reject) => server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(),
     (fault, bound) => { if (fault) reject(fault); port = bound; resolve(bound); }));
 }
