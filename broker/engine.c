@@ -7,6 +7,7 @@
 #include "broker/engine_chirpstack.h"
 #include "broker/engine_pool.h"
 #include "broker/outbox_actor.h"
+#include "broker/radio_actor.h"
 #include "broker/router_actor.h"
 #include "broker/store.h"
 #include "workers/worker_actor.h"
@@ -19,6 +20,7 @@ typedef struct {
     fuota_pool_args_t pool;
     fuota_engine_chirpstack_t *chirpstack;
     fuota_worker_args_t deployments, clock;
+    fuota_radio_t *radio;
     fuota_control_table_t table;
 } s_parts_t;
 
@@ -153,12 +155,14 @@ s_open_state (s_parts_t *parts, fuota_engine_t *self,
     parts->clock = s_worker_args (self->db, config, FUOTA_OWNER_CLOCK);
     parts->outbox.outbox =
         fuota_outbox_new (self->db, (uint64_t) fuota_clock_now ());
+    parts->radio =
+        fuota_radio_new (self->db, fuota_region_find (config->deploy.region));
     parts->router.db = self->db;
     fuota_dialect_t usual;
     fuota_wish_dialect (&usual);
     parts->router.port003 = usual.port003;
     if (parts->control.control && parts->deployments.worker &&
-        parts->clock.worker && parts->outbox.outbox)
+        parts->clock.worker && parts->outbox.outbox && parts->radio)
         return 0;
     zsys_error ("state: %s: records cannot be read", config->state_folder);
     return FUOTA_EXIT_STATE;
@@ -176,6 +180,7 @@ s_close (s_parts_t *parts, fuota_engine_t *self)
     fuota_control_destroy (&parts->control.control);
     fuota_worker_destroy (&parts->deployments.worker);
     fuota_worker_destroy (&parts->clock.worker);
+    fuota_radio_destroy (&parts->radio);
     fuota_outbox_destroy (&parts->outbox.outbox);
     fuota_engine_chirpstack_close (&parts->chirpstack);
     fuota_engine_pool_close (self, &parts->pool);
@@ -202,6 +207,7 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     self->store = zactor_new (fuota_store_actor, self->db);
     self->deployments = zactor_new (fuota_worker_actor, &parts.deployments);
     self->clock = zactor_new (fuota_worker_actor, &parts.clock);
+    self->radio = zactor_new (fuota_radio_actor, parts.radio);
     self->router = zactor_new (fuota_router_actor, &parts.router);
     if (parts.pool.pool)
         self->pool = zactor_new (fuota_pool_actor, &parts.pool);
@@ -224,6 +230,7 @@ fuota_engine_stop (fuota_engine_t *self)
     zactor_destroy (&self->outbox);
     zactor_destroy (&self->pool);
     zactor_destroy (&self->router);
+    zactor_destroy (&self->radio);
     zactor_destroy (&self->clock);
     zactor_destroy (&self->deployments);
     zactor_destroy (&self->store);
@@ -254,6 +261,7 @@ s_actor (fuota_engine_t *self, unsigned i, const char **name)
         { self->store, "store" },
         { self->deployments, "deployments" },
         { self->clock, "clock" },
+        { self->radio, "radio" },
         { self->router, "router" },
         { self->outbox, "outbox" },
         { self->control, "control" },

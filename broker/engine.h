@@ -30,7 +30,7 @@ typedef struct {
     fuota_parity_t *parity;  //  NULL: it could not be opened
     fuota_security_t security;
     zactor_t *pool;  //  NULL: without a parity environment
-    zactor_t *store, *clock, *deployments, *router, *outbox, *control;
+    zactor_t *store, *clock, *deployments, *radio, *router, *outbox, *control;
     zactor_t *sim;  //  NULL if the host is another, or in another process
     zactor_t *chirpstack;  //  NULL if the host is another
 } fuota_engine_t;

@@ -9,9 +9,11 @@ fuota_router_take (fuota_read_t *read, const fuota_event_t *event,
     fuota_key_t prefix = fuota_key_eui (event->dev_eui);
     fuota_scan_t scan;
     fuota_route_t route;
-    unsigned mask = 0;
+    if (event->kind == FUOTA_EVENT_FRAME || event->kind == FUOTA_EVENT_GATEWAY)
+        return FUOTA_TO_RADIO;
+    unsigned mask = event->gateways_count ? FUOTA_TO_RADIO : 0;
     if (fuota_scan_open (&scan, read, FUOTA_TABLE_ROUTE, &prefix, NULL))
-        return 0;
+        return mask;
     while (fuota_scan_next (&scan)) {
         mask |= FUOTA_TO_DEPLOYMENTS;
         if (!fuota_record_decode (Route_fields, &route, scan.value))

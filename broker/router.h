@@ -12,10 +12,11 @@
 #include "schema/db.h"
 #include "schema/record.h"
 
-enum { FUOTA_TO_DEPLOYMENTS = 1, FUOTA_TO_CLOCK = 2 };
+enum { FUOTA_TO_DEPLOYMENTS = 1, FUOTA_TO_CLOCK = 2, FUOTA_TO_RADIO = 4 };
 
 //  Mask of the workers that an event concerns. port003 is the clock's port of
-//  devices that are in no deployment. Joins concern the deployments.
+//  devices that are in no deployment. Joins concern the deployments, gateways
+//  the radio.
 unsigned fuota_router_take (fuota_read_t *read, const fuota_event_t *event,
     uint32_t port003);
 

@@ -8,7 +8,7 @@
 typedef struct {
     fuota_router_args_t args;
     fuota_read_t *read;
-    zsock_t *pipe, *deployments, *clock;
+    zsock_t *pipe, *deployments, *clock, *radio;
     uint64_t events, dropped, malformed;
     bool terminated;
 } self_t;
@@ -29,6 +29,9 @@ s_event (self_t *self, zframe_t *body)
         zsock_send (self->clock, "sf", "E", body);
     if (mask & FUOTA_TO_DEPLOYMENTS)
         zsock_send (self->deployments, "sf", "E", body);
+    //  Statistics: they hold up nobody
+    if (mask & FUOTA_TO_RADIO)
+        zframe_send (&body, self->radio, ZFRAME_REUSE | ZFRAME_DONTWAIT);
 }
 
 //  Take what is waiting. More frames than one are not an event.
@@ -93,7 +96,8 @@ fuota_router_actor (zsock_t *pipe, void *args)
     self.read = fuota_db_read (self.args.db);
     self.deployments = zsock_new_push (">inproc://deployments");
     self.clock = zsock_new_push (">inproc://clock");
-    assert (self.read && self.deployments && self.clock);
+    self.radio = zsock_new_push (">inproc://radio");
+    assert (self.read && self.deployments && self.clock && self.radio);
     fuota_read_reset (self.read);
     zpoller_t *poller = zpoller_new (pipe, self.args.inbox, NULL);
     assert (poller);
@@ -110,6 +114,7 @@ fuota_router_actor (zsock_t *pipe, void *args)
     zpoller_destroy (&poller);
     zsock_destroy (&self.deployments);
     zsock_destroy (&self.clock);
+    zsock_destroy (&self.radio);
     zsock_destroy (&self.args.inbox);
     fuota_read_end (&self.read);
 }

@@ -8,6 +8,8 @@
 //  inproc://deployments, inproc://clock (PUSH; waits when they are full, so
 //  that pressure reaches the host's connection and stops there)
 //      ["E"][Event]
+//  inproc://radio (PUSH; what is too much for it is dropped)
+//      [Event]
 //
 //  Pipe
 //      C: STATS            A: STATS events dropped malformed, 8-byte numbers

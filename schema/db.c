@@ -66,7 +66,8 @@ s_tables (fuota_db_t *self, MDB_txn *txn)
 {
     static const char *const names [FUOTA_TABLES] = { "meta", "deployment",
         "group", "device", "route", "counter", "clock", "outbox", "image",
-        "blob", "journal", "token", "order" };
+        "blob", "journal", "token", "order", "reception", "gateway", "fate",
+        "air" };
     for (unsigned i = 0; i < FUOTA_TABLES; i++) {
         int rc = mdb_dbi_open (txn, names [i], MDB_CREATE, &self->dbi [i]);
         if (rc)

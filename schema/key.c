@@ -88,3 +88,11 @@ fuota_key_journal (const uint8_t *id, uint64_t seq)
     s_add_be (&key, seq, 8);
     return key;
 }
+
+fuota_key_t
+fuota_key_air (uint64_t gateway, uint32_t low)
+{
+    fuota_key_t key = fuota_key_eui (gateway);
+    s_add_be (&key, low, 4);
+    return key;
+}

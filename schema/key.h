@@ -24,6 +24,10 @@ typedef enum {
     FUOTA_TABLE_JOURNAL,     //  deployment, sequence (8) -> JournalLine
     FUOTA_TABLE_TOKEN,       //  client token -> deployment
     FUOTA_TABLE_ORDER,       //  sequence (8) -> operate (1), deployment
+    FUOTA_TABLE_RECEPTION,   //  DevEUI -> Reception
+    FUOTA_TABLE_GATEWAY,     //  gateway -> Gateway
+    FUOTA_TABLE_FATE,        //  deployment, gateway -> Fate
+    FUOTA_TABLE_AIR,         //  gateway, sub-band's lower bound (4) -> Air
     FUOTA_TABLES
 } fuota_table_t;
 
@@ -51,6 +55,8 @@ fuota_key_t fuota_key_outbox (fuota_owner_t owner, uint64_t row);
 //  Of an operator's order, until the worker has carried it out.
 fuota_key_t fuota_key_order (uint64_t seq);
 fuota_key_t fuota_key_journal (const uint8_t *id, uint64_t seq);
+//  A gateway's in a sub-band; low is its bound in Hz, 0 if it is in none.
+fuota_key_t fuota_key_air (uint64_t gateway, uint32_t low);
 fuota_key_t fuota_key_bytes (const void *data, size_t size);
 
 static inline fuota_slice_t

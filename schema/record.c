@@ -82,3 +82,22 @@ fuota_end_text (const fuota_device_t *device, char *text, size_t size)
             snprintf (text, size, "%s", name);
     }
 }
+
+const char *
+fuota_word_name (unsigned word)
+{
+    static const char *const names [FUOTA_WORDS] = { "no word", "OK",
+        "TOO_LATE", "TOO_EARLY", "COLLISION_PACKET", "COLLISION_BEACON",
+        "TX_FREQ", "TX_POWER", "GPS_UNLOCKED", "QUEUE_FULL", "INTERNAL_ERROR",
+        "DUTY_CYCLE_OVERFLOW", "other" };
+    return word < FUOTA_WORDS ? names [word] : "other";
+}
+
+const char *
+fuota_gateway_state_name (GatewayState state)
+{
+    static const char *const names [] = { "unknown", "never seen", "online",
+        "offline" };
+    return (unsigned) state < sizeof names / sizeof *names ? names [state]
+                                                           : "?";
+}

@@ -28,9 +28,16 @@ typedef Clock fuota_clock_t;
 typedef OutboxRow fuota_row_t;
 typedef Image fuota_image_t;
 typedef JournalLine fuota_line_t;
+typedef Frame fuota_frame_t;
+typedef Reception fuota_reception_t;
+typedef Gateway fuota_gateway_t;
+typedef Fate fuota_fate_t;
+typedef Air fuota_air_t;
 
 #define FUOTA_STEPS (FUOTA_STEP_END + 1)
 #define FUOTA_ENDS (FUOTA_END_CANCELLED + 1)
+#define FUOTA_WORDS 13  //  gw.TxAckStatus, and any other
+#define FUOTA_WORD_OK 1
 #define FUOTA_RECORD_MAX 1280  //  Largest of them encoded
 
 //  Encode a record of that kind (Device_fields, ...) into out. Returns its
@@ -47,6 +54,10 @@ int fuota_record_decode (const pb_msgdesc_t *fields, void *record,
 const char *fuota_phase_name (const fuota_group_t *group);
 const char *fuota_step_name (Step step);
 const char *fuota_end_name (End end);
+
+//  A gateway's word in its own words: "TOO_LATE"; "no word", "other".
+const char *fuota_word_name (unsigned word);
+const char *fuota_gateway_state_name (GatewayState state);
 
 //  A device's end in full: "refused(wrong descriptor)", "timed out(session)",
 //  "incomplete(missing 12)"; its step while it has none.

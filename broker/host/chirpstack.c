@@ -120,18 +120,25 @@ static fuota_chirpstack_job_t *
 s_job (fuota_chirpstack_t *self, uint64_t row, uint32_t owner)
 {
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++)
-        if (self->jobs [i].used && self->jobs [i].want.row == row &&
+        if (self->jobs [i].used && !self->jobs [i].own &&
+            self->jobs [i].want.row == row &&
             self->jobs [i].want.owner == owner)
             return &self->jobs [i];
     return NULL;
 }
 
-static fuota_chirpstack_job_t *
-s_free_job (fuota_chirpstack_t *self)
+fuota_chirpstack_job_t *
+fuota_chirpstack_job (fuota_chirpstack_t *self)
 {
-    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++)
-        if (!self->jobs [i].used)
-            return &self->jobs [i];
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++) {
+        fuota_chirpstack_job_t *job = &self->jobs [i];
+        if (job->used)
+            continue;
+        *job =
+            (fuota_chirpstack_job_t){ .used = true, .serial = ++self->serial };
+        self->stats.jobs++;
+        return job;
+    }
     return NULL;
 }
 
@@ -149,16 +156,14 @@ fuota_chirpstack_take (fuota_chirpstack_t *self,
             fuota_chirpstack_begin (self, job, now);
         return;
     }
-    job = s_free_job (self);
-    if (!job || (unsigned) downlink->kind > FUOTA_TAGS) {
-        fuota_chirpstack_say (self, downlink, job ? FUOTA_NEVER : FUOTA_RETRY,
+    bool known = (unsigned) downlink->kind <= FUOTA_TAGS;
+    job = known ? fuota_chirpstack_job (self) : NULL;
+    if (!job) {
+        fuota_chirpstack_say (self, downlink, known ? FUOTA_RETRY : FUOTA_NEVER,
             now);
         return;
     }
-    *job = (fuota_chirpstack_job_t){ .used = true,
-        .serial = ++self->serial,
-        .want = *downlink };
-    self->stats.jobs++;
+    job->want = *downlink;
     fuota_chirpstack_begin (self, job, now);
 }
 
@@ -174,6 +179,10 @@ void
 fuota_chirpstack_finish (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
     OutcomeKind kind, const char *words, int64_t now)
 {
+    if (job->own) {
+        fuota_chirpstack_free (self, job);
+        return;
+    }
     fuota_outcome_t *outcome =
         fuota_chirpstack_say (self, &job->want, kind, now);
     snprintf (outcome->words, sizeof outcome->words, "%.*s",
@@ -221,6 +230,18 @@ s_fate (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said,
     snprintf (outcome->words, sizeof outcome->words, "%s", said->words);
 }
 
+//  The shell takes them each time something was heard: there is room.
+void
+fuota_chirpstack_tell (fuota_chirpstack_t *self, const fuota_event_t *event)
+{
+    if (self->event_count == FUOTA_CHIRPSTACK_EVENTS) {
+        self->event_first++;
+        self->event_count--;
+    }
+    self->events [(self->event_first + self->event_count++) %
+                  FUOTA_CHIRPSTACK_EVENTS] = *event;
+}
+
 static void
 s_event (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said)
 {
@@ -230,12 +251,20 @@ s_event (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said)
     }
     fuota_chirpstack_book_place (&self->book, said->event.dev_eui,
         said->event.application);
-    if (self->event_count == FUOTA_CHIRPSTACK_EVENTS) {
-        self->event_first++;
-        self->event_count--;
-    }
-    self->events [(self->event_first + self->event_count++) %
-                  FUOTA_CHIRPSTACK_EVENTS] = said->event;
+    fuota_chirpstack_states_tenant (self, said->tenant);
+    fuota_chirpstack_tell (self, &said->event);
+}
+
+//  What is known by now of fragments, and of frames.
+static void
+s_air (fuota_chirpstack_t *self, int64_t now)
+{
+    fuota_outcome_t outcome;
+    fuota_event_t event = { .kind = FUOTA_EVENT_FRAME, .has_frame = true };
+    while (fuota_chirpstack_air_outcome (&self->air, now, &outcome))
+        *s_outcome (self) = outcome;
+    while (fuota_chirpstack_air_frame (&self->air, now, &event.frame))
+        fuota_chirpstack_tell (self, &event);
 }
 
 //  ".../gateway/ID/command/down" or ".../event/ack".
@@ -250,16 +279,22 @@ static int
 s_gateway (fuota_chirpstack_t *self, const char *topic, fuota_slice_t body,
     int64_t now)
 {
-    fuota_outcome_t outcome;
+    fuota_chirpstack_down_t down;
+    fuota_chirpstack_ack_t ack;
     int rc = FUOTA_EFORMAT;
     if (body.size > FUOTA_CHIRPSTACK_BODY)
         return rc;
-    if (s_ends (topic, "/command/down"))
-        rc = fuota_chirpstack_air_down (&self->air, body);
-    else if (s_ends (topic, "/event/ack"))
-        rc = fuota_chirpstack_air_ack (&self->air, body);
-    while (fuota_chirpstack_air_outcome (&self->air, now, &outcome))
-        *s_outcome (self) = outcome;
+    if (s_ends (topic, "/command/down")) {
+        rc = fuota_chirpstack_gateway_down (body, &down);
+        if (!rc)
+            fuota_chirpstack_air_down (&self->air, &down, now);
+    }
+    else if (s_ends (topic, "/event/ack")) {
+        rc = fuota_chirpstack_gateway_ack (body, &ack);
+        if (!rc)
+            fuota_chirpstack_air_ack (&self->air, &ack);
+    }
+    s_air (self, now);
     return rc;
 }
 
@@ -467,7 +502,6 @@ fuota_chirpstack_published (fuota_chirpstack_t *self, uint64_t tag, bool done,
 void
 fuota_chirpstack_tick (fuota_chirpstack_t *self, int64_t now)
 {
-    fuota_outcome_t outcome;
     for (unsigned i = 0; self->stats.jobs && i < FUOTA_CHIRPSTACK_JOBS; i++) {
         fuota_chirpstack_job_t *job = &self->jobs [i];
         if (job->used && job->flying && job->step == FUOTA_PUBLISH &&
@@ -475,8 +509,8 @@ fuota_chirpstack_tick (fuota_chirpstack_t *self, int64_t now)
             fuota_chirpstack_finish (self, job, FUOTA_RETRY,
                 "no word of the MQTT broker", now);
     }
-    while (fuota_chirpstack_air_outcome (&self->air, now, &outcome))
-        *s_outcome (self) = outcome;
+    s_air (self, now);
+    fuota_chirpstack_states_begin (self, now);
     if (now >= self->sweep_at) {
         fuota_chirpstack_book_sweep (&self->book, now);
         self->sweep_at = now + SWEEP;
@@ -487,6 +521,8 @@ int64_t
 fuota_chirpstack_due (const fuota_chirpstack_t *self)
 {
     int64_t due = fuota_chirpstack_air_due (&self->air);
+    if (self->tenant_count && self->states_at < due)
+        due = self->states_at;
     if (self->book.wait_count && self->sweep_at < due)
         due = self->sweep_at;
     for (unsigned i = 0; self->stats.jobs && i < FUOTA_CHIRPSTACK_JOBS; i++) {

@@ -1,17 +1,14 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: groups; fragments that are watched; gateway topics; fates.
+//  Parts: groups; fragments that are watched; frames; fates.
 
-#include <jansson.h>
-#include <pb_decode.h>
 #include <stdio.h>
 #include "broker/host/chirpstack_air.h"
-#include "broker/host/chirpstack_text.h"
-#include "chirpstack.pb.h"
 
 //  A frame handed over just before it expired, and its way to us. The engine
 //  gives up ten seconds after the fragment's period, that is five later
 #define LINGER 4000
+#define SILENCE 30000  //  So long the host itself remembers a frame
 
 //  ---------------------------------------------------------------------
 //  Groups
@@ -57,8 +54,9 @@ s_fate (fuota_chirpstack_air_t *self, uint64_t row, uint32_t owner)
 
 bool
 fuota_chirpstack_air_watch (fuota_chirpstack_air_t *self,
-    const fuota_downlink_t *want, const fuota_chirpstack_group_t *group)
+    const fuota_downlink_t *want, fuota_chirpstack_group_t *group)
 {
+    memcpy (group->deployment, want->deployment, sizeof group->deployment);
     fuota_chirpstack_fate_t *fate = s_fate (self, want->row, want->owner);
     for (unsigned i = 0; !fate && i < FUOTA_CHIRPSTACK_FATES; i++)
         if (!self->fates [i].used)
@@ -98,20 +96,59 @@ fuota_chirpstack_air_forget (fuota_chirpstack_air_t *self, uint64_t row,
 }
 
 //  ---------------------------------------------------------------------
-//  Gateway topics: protobuf, or JSON where a gateway speaks it
+//  Frames, and what is told of them
 
+//  What nobody takes out in time is lost, the oldest first.
 static void
-s_frame (fuota_chirpstack_air_t *self, const char *gateway, uint32_t downlink,
-    const uint8_t *phy, size_t size)
+s_tell (fuota_chirpstack_air_t *self, fuota_chirpstack_frame_t *frame,
+    uint32_t word, unsigned item)
 {
-    uint64_t eui;
-    //  Unconfirmed data down: MHDR, DevAddr, FCtrl, FCnt, ...
-    if (size < 13 || phy [0] != 0x60 || !fuota_chirpstack_uneui (gateway, &eui))
-        return;
-    fuota_reader_t in = fuota_reader (phy + 1, size - 1);
-    uint32_t mc_addr = fuota_reader_le32 (&in);
-    fuota_reader_u8 (&in);
-    uint32_t f_cnt = fuota_reader_le16 (&in);
+    if (item >= frame->items)
+        item = 0;
+    if (self->told_count == FUOTA_CHIRPSTACK_TOLD) {
+        self->told_first++;
+        self->told_count--;
+    }
+    fuota_frame_t *told = &self->told [(self->told_first + self->told_count++) %
+                                       FUOTA_CHIRPSTACK_TOLD];
+    *told = (fuota_frame_t){ .gateway = frame->gateway,
+        .frequency = frame->item [item].frequency,
+        .air_time = frame->item [item].air_time,
+        .word = word };
+    memcpy (told->deployment, frame->deployment, sizeof told->deployment);
+    *frame = (fuota_chirpstack_frame_t){ .gateway = 0 };
+    self->waiting--;
+}
+
+static fuota_chirpstack_frame_t *
+s_frame (fuota_chirpstack_air_t *self, const fuota_chirpstack_down_t *down,
+    int64_t now)
+{
+    fuota_chirpstack_frame_t *frame =
+        &self->frames [self->frame_at++ % FUOTA_CHIRPSTACK_FRAMES];
+    if (frame->gateway)
+        s_tell (self, frame, 0, 0);
+    *frame = (fuota_chirpstack_frame_t){ .gateway = down->gateway,
+        .downlink = down->downlink,
+        .at = now,
+        .items = down->items };
+    for (unsigned i = 0; i < down->items; i++) {
+        frame->item [i].frequency = down->item [i].frequency;
+        frame->item [i].air_time = down->item [i].air_time;
+    }
+    self->waiting++;
+    return frame;
+}
+
+//  A frame to the address of a group of ours, watched or not any more.
+static void
+s_fragment (fuota_chirpstack_air_t *self, fuota_chirpstack_frame_t *frame,
+    uint32_t mc_addr, uint32_t f_cnt)
+{
+    for (unsigned g = 0; g < FUOTA_CHIRPSTACK_GROUPS; g++)
+        if (self->groups [g].id [0] && self->groups [g].mc_addr == mc_addr)
+            memcpy (frame->deployment, self->groups [g].deployment,
+                sizeof frame->deployment);
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FATES; i++) {
         fuota_chirpstack_fate_t *fate = &self->fates [i];
         if (!fate->used || fate->mc_addr != mc_addr ||
@@ -119,8 +156,8 @@ s_frame (fuota_chirpstack_air_t *self, const char *gateway, uint32_t downlink,
             continue;
         fate->seen = fate->proven = true;
         self->frame_count++;
-        self->frames [self->frame_at++ % FUOTA_CHIRPSTACK_FRAMES] =
-            (fuota_chirpstack_frame_t){ eui, downlink, fate->f_cnt, mc_addr };
+        frame->f_cnt = fate->f_cnt;
+        frame->mc_addr = mc_addr;
         for (unsigned g = 0; g < FUOTA_CHIRPSTACK_GROUPS; g++)
             if (self->groups [g].mc_addr == mc_addr)
                 self->groups [g].proven = true;
@@ -128,148 +165,72 @@ s_frame (fuota_chirpstack_air_t *self, const char *gateway, uint32_t downlink,
     }
 }
 
-//  Names of gw.TxAckStatus.
-static const char *const s_words [] = { "IGNORED", "OK", "TOO_LATE",
-    "TOO_EARLY", "COLLISION_PACKET", "COLLISION_BEACON", "TX_FREQ", "TX_POWER",
-    "GPS_UNLOCKED", "QUEUE_FULL", "INTERNAL_ERROR", "DUTY_CYCLE_OVERFLOW" };
-#define WORDS (sizeof s_words / sizeof *s_words)
-#define OK 1
+void
+fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
+    const fuota_chirpstack_down_t *down, int64_t now)
+{
+    if (!down->gateway)
+        return;
+    fuota_chirpstack_frame_t *frame = s_frame (self, down, now);
+    //  Unconfirmed data down: MHDR, DevAddr, FCtrl, FCnt, ...
+    if (down->size < 13 || down->phy [0] != 0x60)
+        return;
+    fuota_reader_t in = fuota_reader (down->phy + 1, down->size - 1);
+    uint32_t mc_addr = fuota_reader_le32 (&in);
+    fuota_reader_u8 (&in);
+    s_fragment (self, frame, mc_addr, fuota_reader_le16 (&in));
+}
 
 static void
-s_word (fuota_chirpstack_air_t *self, const char *gateway, uint32_t downlink,
-    uint32_t status)
+s_word (fuota_chirpstack_air_t *self, const fuota_chirpstack_frame_t *frame,
+    uint32_t word)
 {
-    uint64_t eui;
-    if (!fuota_chirpstack_uneui (gateway, &eui))
-        return;
-    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FRAMES; i++) {
-        fuota_chirpstack_frame_t *frame = &self->frames [i];
-        if (frame->gateway != eui || frame->downlink != downlink)
+    for (unsigned n = 0; n < FUOTA_CHIRPSTACK_FATES; n++) {
+        fuota_chirpstack_fate_t *fate = &self->fates [n];
+        if (!fate->used || !frame->mc_addr || fate->mc_addr != frame->mc_addr ||
+            fate->f_cnt != frame->f_cnt)
             continue;
-        for (unsigned n = 0; n < FUOTA_CHIRPSTACK_FATES; n++) {
-            fuota_chirpstack_fate_t *fate = &self->fates [n];
-            if (!fate->used || fate->mc_addr != frame->mc_addr ||
-                fate->f_cnt != frame->f_cnt)
-                continue;
-            self->ack_count++;
-            if (status == OK)
-                fate->sent = true;
-            else {
-                fate->refused++;
-                snprintf (fate->words, sizeof fate->words, "gateway: %s",
-                    status < WORDS ? s_words [status] : "?");
-            }
+        self->ack_count++;
+        if (word == FUOTA_WORD_OK)
+            fate->sent = true;
+        else {
+            fate->refused++;
+            snprintf (fate->words, sizeof fate->words, "gateway: %s",
+                fuota_word_name (word));
         }
-        *frame = (fuota_chirpstack_frame_t){ .gateway = 0 };
+    }
+}
+
+void
+fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self,
+    const fuota_chirpstack_ack_t *ack)
+{
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FRAMES && ack->gateway; i++) {
+        fuota_chirpstack_frame_t *frame = &self->frames [i];
+        if (frame->gateway != ack->gateway || frame->downlink != ack->downlink)
+            continue;
+        s_word (self, frame, ack->word);
+        s_tell (self, frame, ack->word, ack->item);
         return;
     }
 }
 
-static bool
-s_first_item (pb_istream_t *stream, const pb_field_t *field, void **arg)
+bool
+fuota_chirpstack_air_frame (fuota_chirpstack_air_t *self, int64_t now,
+    fuota_frame_t *frame)
 {
-    cs_DownlinkFrameItem *item = *arg;
-    (void) field;
-    //  A group's frame has one; of a unicast frame any will do
-    if (!pb_decode (stream, cs_DownlinkFrameItem_fields, item))
-        return pb_read (stream, NULL, stream->bytes_left);
-    return true;
-}
-
-//  Of several attempts one may have been good.
-static bool
-s_ack_item (pb_istream_t *stream, const pb_field_t *field, void **arg)
-{
-    uint32_t *status = *arg;
-    cs_DownlinkTxAckItem item;
-    (void) field;
-    if (!pb_decode (stream, cs_DownlinkTxAckItem_fields, &item))
-        return pb_read (stream, NULL, stream->bytes_left);
-    if (*status != OK && item.status)
-        *status = item.status;
-    return true;
-}
-
-static int
-s_json_down (fuota_chirpstack_air_t *self, const json_t *root)
-{
-    uint8_t phy [280];
-    size_t size = sizeof phy;
-    const json_t *item = json_array_get (json_object_get (root, "items"), 0);
-    const char *text = json_string_value (json_object_get (item, "phyPayload"));
-    const char *gateway =
-        json_string_value (json_object_get (root, "gatewayId"));
-    json_int_t id = json_integer_value (json_object_get (root, "downlinkId"));
-    if (!text || !gateway || !fuota_chirpstack_unbase64 (text, phy, &size))
-        return FUOTA_EFORMAT;
-    s_frame (self, gateway, (uint32_t) id, phy, size);
-    return 0;
-}
-
-static int
-s_json_ack (fuota_chirpstack_air_t *self, const json_t *root)
-{
-    const char *gateway =
-        json_string_value (json_object_get (root, "gatewayId"));
-    json_int_t id = json_integer_value (json_object_get (root, "downlinkId"));
-    uint32_t status = 0;
-    size_t i;
-    json_t *item;
-    if (!gateway)
-        return FUOTA_EFORMAT;
-    json_array_foreach (json_object_get (root, "items"), i, item)
-    {
-        const char *word = json_string_value (json_object_get (item, "status"));
-        for (uint32_t n = 1; word && status != OK && n < WORDS; n++)
-            if (strcmp (word, s_words [n]) == 0)
-                status = n;
+    if (self->waiting && now >= self->swept_at + SILENCE / 10) {
+        self->swept_at = now;
+        for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FRAMES; i++)
+            if (self->frames [i].gateway &&
+                now >= self->frames [i].at + SILENCE)
+                s_tell (self, &self->frames [i], 0, 0);
     }
-    s_word (self, gateway, (uint32_t) id, status);
-    return 0;
-}
-
-static int
-s_json (fuota_chirpstack_air_t *self, fuota_slice_t body, bool ack)
-{
-    json_t *root = json_loadb ((const char *) body.data, body.size, 0, NULL);
-    if (!root)
-        return FUOTA_EFORMAT;
-    int rc = ack ? s_json_ack (self, root) : s_json_down (self, root);
-    json_decref (root);
-    return rc;
-}
-
-int
-fuota_chirpstack_air_down (fuota_chirpstack_air_t *self, fuota_slice_t body)
-{
-    cs_DownlinkFrame frame = cs_DownlinkFrame_init_zero;
-    cs_DownlinkFrameItem item = cs_DownlinkFrameItem_init_zero;
-    if (body.size && body.data [0] == '{')
-        return s_json (self, body, false);
-    pb_istream_t stream = pb_istream_from_buffer (body.data, body.size);
-    frame.items.funcs.decode = s_first_item;
-    frame.items.arg = &item;
-    if (!body.size || !pb_decode (&stream, cs_DownlinkFrame_fields, &frame))
-        return FUOTA_EFORMAT;
-    s_frame (self, frame.gateway_id, frame.downlink_id, item.phy_payload.bytes,
-        item.phy_payload.size);
-    return 0;
-}
-
-int
-fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self, fuota_slice_t body)
-{
-    cs_DownlinkTxAck ack = cs_DownlinkTxAck_init_zero;
-    uint32_t status = 0;
-    if (body.size && body.data [0] == '{')
-        return s_json (self, body, true);
-    pb_istream_t stream = pb_istream_from_buffer (body.data, body.size);
-    ack.items.funcs.decode = s_ack_item;
-    ack.items.arg = &status;
-    if (!body.size || !pb_decode (&stream, cs_DownlinkTxAck_fields, &ack))
-        return FUOTA_EFORMAT;
-    s_word (self, ack.gateway_id, ack.downlink_id, status);
-    return 0;
+    if (!self->told_count)
+        return false;
+    *frame = self->told [self->told_first++ % FUOTA_CHIRPSTACK_TOLD];
+    self->told_count--;
+    return true;
 }
 
 //  ---------------------------------------------------------------------

@@ -7,20 +7,25 @@
 //  gateways under a downlink id, and they acknowledge or refuse that id. A
 //  frame is one of ours if it has the group's McAddr and a counter we know.
 //  SENT: a gateway took it. REFUSED: each gateway of the group refused it.
+//
+//  Each frame, anybody's, is also told once on its own, with its gateway's
+//  word or after half a minute without one.
 
 #ifndef FUOTA_CHIRPSTACK_AIR_H
 #define FUOTA_CHIRPSTACK_AIR_H
 
 #include <stdbool.h>
-#include "schema/record.h"
+#include "broker/host/chirpstack_gateway.h"
 
 #define FUOTA_CHIRPSTACK_FATES 256
 #define FUOTA_CHIRPSTACK_FRAMES 1024
 #define FUOTA_CHIRPSTACK_GROUPS 64
+#define FUOTA_CHIRPSTACK_TOLD 256
 
 //  What we know of a group at the host.
 typedef struct {
-    char id [41];  //  The host's; "" = free
+    char id [41];             //  The host's; "" = free
+    uint8_t deployment [16];  //  Known once a fragment is watched
     uint32_t mc_addr, gateways;
     bool has_gateways;  //  Their number is known
     bool proven;        //  A frame of it was seen: the topics can be read
@@ -40,17 +45,27 @@ typedef struct {
     char words [32];
 } fuota_chirpstack_fate_t;
 
+//  A frame without its gateway's word yet.
 typedef struct {
-    uint64_t gateway;
+    uint64_t gateway;  //  0 = free
     uint32_t downlink;
-    uint32_t f_cnt, mc_addr;
+    uint32_t f_cnt, mc_addr;  //  Of a fragment; f_cnt as it was expected
+    uint8_t deployment [16];  //  Zeros: not ours
+    int64_t at;
+    unsigned items;
+    struct {
+        uint32_t frequency, air_time;
+    } item [FUOTA_CHIRPSTACK_ITEMS];
 } fuota_chirpstack_frame_t;
 
 typedef struct {
     fuota_chirpstack_group_t groups [FUOTA_CHIRPSTACK_GROUPS];
     fuota_chirpstack_fate_t fates [FUOTA_CHIRPSTACK_FATES];
     fuota_chirpstack_frame_t frames [FUOTA_CHIRPSTACK_FRAMES];
-    unsigned frame_at;
+    unsigned frame_at, waiting;
+    fuota_frame_t told [FUOTA_CHIRPSTACK_TOLD];
+    unsigned told_first, told_count;
+    int64_t swept_at;
     uint64_t uses, frame_count, ack_count;
 } fuota_chirpstack_air_t;
 
@@ -64,7 +79,7 @@ fuota_chirpstack_air_new (fuota_chirpstack_air_t *self, const char *id);
 //  A fragment will be handed over: watch for its frames. Of a row that is
 //  watched already only the expectation changes. False if there are too many.
 bool fuota_chirpstack_air_watch (fuota_chirpstack_air_t *self,
-    const fuota_downlink_t *want, const fuota_chirpstack_group_t *group);
+    const fuota_downlink_t *want, fuota_chirpstack_group_t *group);
 
 //  The host took it and gave it that counter; or it did not.
 void fuota_chirpstack_air_taken (fuota_chirpstack_air_t *self, uint64_t row,
@@ -72,11 +87,15 @@ void fuota_chirpstack_air_taken (fuota_chirpstack_air_t *self, uint64_t row,
 void fuota_chirpstack_air_forget (fuota_chirpstack_air_t *self, uint64_t row,
     uint32_t owner);
 
-//  A frame for a gateway, or a gateway's word on one. Returns 0 if it was
-//  understood, whether it is of concern or not, or FUOTA_EFORMAT.
-int fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
-    fuota_slice_t body);
-int fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self, fuota_slice_t body);
+//  A frame for a gateway, or a gateway's word on one.
+void fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
+    const fuota_chirpstack_down_t *down, int64_t now);
+void fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self,
+    const fuota_chirpstack_ack_t *ack);
+
+//  The next frame whose fate is known by now. False if there is none.
+bool fuota_chirpstack_air_frame (fuota_chirpstack_air_t *self, int64_t now,
+    fuota_frame_t *frame);
 
 //  Messages may have been missed: silence says nothing for now.
 void fuota_chirpstack_air_deaf (fuota_chirpstack_air_t *self);

@@ -81,6 +81,8 @@ fuota_chirpstack_said (const char *type, const fuota_chirpstack_raw_t *raw,
         return FUOTA_EFORMAT;
     memcpy (event->application, raw->application,
         strlen (raw->application) + 1);
+    if (raw->tenant && strlen (raw->tenant) < sizeof out->tenant)
+        strcpy (out->tenant, raw->tenant);
     if (strcmp (type, "txack") == 0 || strcmp (type, "log") == 0)
         return s_fate (type, raw, out);
     if (!up && strcmp (type, "join") != 0)
@@ -169,6 +171,7 @@ s_protobuf_up (fuota_slice_t body, fuota_chirpstack_raw_t *raw, int64_t now,
     s_time (raw, up.has_time, &up.time);
     raw->dedup = up.deduplication_id;
     raw->application = up.device_info.application_id;
+    raw->tenant = up.device_info.tenant_id;
     raw->dev_eui = up.device_info.dev_eui;
     raw->f_cnt = up.f_cnt;
     raw->f_port = up.f_port;
@@ -188,6 +191,7 @@ s_protobuf_join (fuota_slice_t body, fuota_chirpstack_raw_t *raw, int64_t now,
     s_time (raw, join.has_time, &join.time);
     raw->dedup = join.deduplication_id;
     raw->application = join.device_info.application_id;
+    raw->tenant = join.device_info.tenant_id;
     raw->dev_eui = join.device_info.dev_eui;
     return fuota_chirpstack_said ("join", raw, now, leap_extra, out);
 }

@@ -224,7 +224,7 @@ s_got_check (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 const fuota_chirpstack_row_t *
 fuota_chirpstack_group_row (fuota_chirpstack_step_t step)
 {
-    static const fuota_chirpstack_row_t rows [] = {
+    static const fuota_chirpstack_row_t rows [FUOTA_CALL_STATES] = {
         [FUOTA_CALL_FIND] = { GROUP "List", s_ask_find, s_got_find,
             "no such application" },
         [FUOTA_CALL_CREATE] = { GROUP "Create", s_ask_create, s_got_create,
@@ -246,5 +246,5 @@ fuota_chirpstack_group_row (fuota_chirpstack_step_t step)
         [FUOTA_CALL_CHECK] = { GROUP "Get", s_ask_group, s_got_check,
             "multicast group is gone" },
     };
-    return step < sizeof rows / sizeof *rows ? &rows [step] : NULL;
+    return step < FUOTA_CALL_STATES ? &rows [step] : NULL;
 }

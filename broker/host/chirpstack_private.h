@@ -17,6 +17,7 @@
 #define FUOTA_CHIRPSTACK_OUTCOMES 2048
 #define FUOTA_CHIRPSTACK_EVENTS 256
 #define FUOTA_CHIRPSTACK_PROFILES 32
+#define FUOTA_CHIRPSTACK_TENANTS 8
 #define FUOTA_CHIRPSTACK_REQUEST 1024  //  Largest but that of TAGS
 
 typedef enum {
@@ -30,6 +31,7 @@ typedef enum {
     FUOTA_CALL_SIZE,   //  How many gateways it has
     FUOTA_CALL_ENQUEUE,
     FUOTA_CALL_CHECK,    //  Was it taken?
+    FUOTA_CALL_STATES,   //  Of our own accord: how the gateways are
     FUOTA_CALL_DEVICE,   //  Application and profile of a device
     FUOTA_CALL_PROFILE,  //  KEYS: which LoRaWAN
     FUOTA_CALL_KEYS,
@@ -44,6 +46,7 @@ typedef enum {
 
 typedef struct {
     bool used;
+    bool own;      //  Nobody waits for its outcome
     bool flying;   //  Asked, and not answered yet
     bool changed;  //  Something else is wanted once it is answered
     uint32_t serial;
@@ -51,12 +54,12 @@ typedef struct {
     int64_t wake_at;                       //  Not flying: ask then
     int64_t give_up;                       //  LOOK
     fuota_downlink_t want;
-    char id [41];  //  Of the group created
+    char id [41];  //  Of the group created; of STATES the tenant
     char profile [41];
     char item [37];
     bool lorawan_1_1;
-    uint32_t gateway;
-    uint8_t *update;  //  UPDATE: its message
+    uint32_t gateway;  //  The next; of STATES, too
+    uint8_t *update;   //  UPDATE: its message
     size_t update_size;
 } fuota_chirpstack_job_t;
 
@@ -82,6 +85,9 @@ struct fuota_chirpstack {
     int64_t sweep_at;
     fuota_chirpstack_profile_t profiles [FUOTA_CHIRPSTACK_PROFILES];
     unsigned profile_at;
+    char tenants [FUOTA_CHIRPSTACK_TENANTS][41];  //  Of the events
+    unsigned tenant_count, tenant_at;
+    int64_t states_at;  //  Ask again how their gateways are
     fuota_outcome_t outcomes [FUOTA_CHIRPSTACK_OUTCOMES];
     unsigned outcome_first, outcome_count;
     fuota_event_t events [FUOTA_CHIRPSTACK_EVENTS];
@@ -127,6 +133,20 @@ void fuota_chirpstack_request (fuota_chirpstack_t *self,
 void fuota_chirpstack_step (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, fuota_chirpstack_answer_t answer,
     const char *text, fuota_slice_t message, int64_t now);
+
+//  How the gateways are (chirpstack_states.c): a tenant was named by an event;
+//  begin to ask if it is time; the row of that call.
+void fuota_chirpstack_states_tenant (fuota_chirpstack_t *self,
+    const char *tenant);
+void fuota_chirpstack_states_begin (fuota_chirpstack_t *self, int64_t now);
+extern const fuota_chirpstack_row_t fuota_chirpstack_states_row;
+
+//  A job that is free: used now. NULL if there is none.
+fuota_chirpstack_job_t *fuota_chirpstack_job (fuota_chirpstack_t *self);
+
+//  An event for the engine.
+void fuota_chirpstack_tell (fuota_chirpstack_t *self,
+    const fuota_event_t *event);
 
 //  An outcome of a downlink, to be completed by the caller.
 fuota_outcome_t *fuota_chirpstack_say (fuota_chirpstack_t *self,

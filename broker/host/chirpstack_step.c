@@ -44,6 +44,8 @@ s_row (fuota_chirpstack_step_t step)
     static const fuota_chirpstack_row_t probe = { "/api.ApplicationService/Get",
         s_ask_probe, NULL, NULL };
     const fuota_chirpstack_row_t *row = fuota_chirpstack_group_row (step);
+    if (step == FUOTA_CALL_STATES)
+        return &fuota_chirpstack_states_row;
     if (!row)
         row = fuota_chirpstack_device_row (step);
     return row ? row : &probe;

@@ -64,9 +64,17 @@ s_answer (fuota_chirpstack_t *self, unsigned door, fuota_slice_t body)
     fuota_chirpstack_call_t call;
     fuota_chirpstack_publication_t publication;
     int64_t now = NOW;
+    static const char heard [] =
+        "{\"deviceInfo\":{\"tenantId\":\"t\",\"applicationId\":\"a\","
+        "\"devEui\":\"70b3d5f1c0000a01\"},\"fPort\":1}";
     int status = door >> 3 & 15;
     strcpy (want.name, "fuota-1");
     strcpy (want.group, "22222222-7a3c-4c0e-9a52-0f1e2d3c4b5a");
+    //  A tenant whose gateways are asked for
+    fuota_chirpstack_heard (self,
+        "application/a/device/70b3d5f1c0000a01/event/up",
+        fuota_slice ((const uint8_t *) heard, sizeof heard - 1), now);
+    fuota_chirpstack_tick (self, now);
     fuota_chirpstack_take (self, &want, now);
     for (unsigned i = 0; i < STEPS; i++, now += 2000) {
         while (fuota_chirpstack_publish (self, now, &publication))

@@ -61,6 +61,8 @@ test_router__who_has_to_see_it (void **state)
         { "no clock, the usual port", 3, FUOTA_EVENT_UPLINK, 202,
             FUOTA_TO_DEPLOYMENTS },
         { "a route of noise", 4, FUOTA_EVENT_UPLINK, 202, BOTH },
+        { "a gateway's frame", 1, FUOTA_EVENT_FRAME, 202, FUOTA_TO_RADIO },
+        { "a gateway's state", 0, FUOTA_EVENT_GATEWAY, 0, FUOTA_TO_RADIO },
     };
     scratch_t scratch;
     scratch_init (&scratch, 16u << 20, FUOTA_DB_NOSYNC);
@@ -74,6 +76,10 @@ test_router__who_has_to_see_it (void **state)
         if (mask != cases [i].mask)
             fail_msg ("%s: %u", cases [i].name, mask);
     }
+    //  Who was heard by gateways concerns the radio, whoever it is
+    fuota_event_t heard = { .dev_eui = 9, .f_port = 202, .gateways_count = 1 };
+    assert_int_equal (fuota_router_take (read, &heard, 202),
+        FUOTA_TO_CLOCK | FUOTA_TO_RADIO);
     //  A configuration without the clock's port: port 0 is no port
     fuota_event_t event = { .dev_eui = 9 };
     assert_int_equal (fuota_router_take (read, &event, 0), 0);

@@ -226,13 +226,30 @@ fuota_region_ping (const fuota_region_t *self, uint8_t *dr)
     return self->ping;
 }
 
-unsigned
-fuota_region_duty (const fuota_region_t *self, uint32_t hz)
+static const s_duty_t *
+s_duty (const fuota_region_t *self, uint32_t hz)
 {
     for (size_t i = 0; i < self->duty_count; i++)
         if (hz >= self->duty [i].low && hz <= self->duty [i].high)
-            return self->duty [i].permille;
-    return 1000;
+            return &self->duty [i];
+    return NULL;
+}
+
+unsigned
+fuota_region_duty (const fuota_region_t *self, uint32_t hz)
+{
+    const s_duty_t *duty = s_duty (self, hz);
+    return duty ? duty->permille : 1000;
+}
+
+bool
+fuota_region_band (const fuota_region_t *self, uint32_t hz, uint32_t *low,
+    uint32_t *high)
+{
+    const s_duty_t *duty = s_duty (self, hz);
+    *low = duty ? duty->low : 0;
+    *high = duty ? duty->high : 0;
+    return duty != NULL;
 }
 
 //  MHDR, DevAddr, FCtrl, FCnt, FPort, MIC

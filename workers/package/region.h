@@ -50,6 +50,10 @@ uint32_t fuota_region_ping (const fuota_region_t *self, uint8_t *dr);
 //  sub-bands meet, the lower limit.
 unsigned fuota_region_duty (const fuota_region_t *self, uint32_t hz);
 
+//  The sub-band with that limit, its bounds in Hz. False if none is known.
+bool fuota_region_band (const fuota_region_t *self, uint32_t hz, uint32_t *low,
+    uint32_t *high);
+
 //  Air time in microseconds of a downlink frame with this much application
 //  payload (13 bytes of overhead are added). ISM2400 is an approximation.
 uint32_t fuota_region_air_time (const fuota_rate_t *rate, unsigned payload);
