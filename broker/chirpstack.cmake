@@ -10,6 +10,10 @@ fuota_library (chirpstack host/chirpstack.c host/chirpstack_step.c
 target_link_libraries (chirpstack PUBLIC schema package region
     PRIVATE PkgConfig::JANSSON)
 
+#  What a rehearsal needs in a ChirpStack (pure).
+fuota_library (provision host/provision.c)
+target_link_libraries (provision PUBLIC chirpstack lora_core)
+
 pkg_check_modules (MOSQUITTO IMPORTED_TARGET libmosquitto)
 option (FUOTA_MQTT "MQTT to ChirpStack (needs libmosquitto)"
     ${MOSQUITTO_FOUND})
@@ -24,7 +28,7 @@ if (FUOTA_MQTT AND FUOTA_GRPC)
     #  Simulated gateways and devices on its MQTT broker.
     fuota_library (lora_actor host/lora_actor.c)
     target_link_libraries (lora_actor PUBLIC lora_core chirpstack_actor)
-    target_link_libraries (engine PRIVATE chirpstack_actor lora_actor)
+    target_link_libraries (engine PRIVATE chirpstack_actor lora_actor provision)
     target_compile_definitions (engine PRIVATE FUOTA_CHIRPSTACK=1)
 else ()
     target_compile_definitions (engine PRIVATE FUOTA_CHIRPSTACK=0)

@@ -17,4 +17,8 @@ bool fuota_engine_lora_view (zactor_t *actor, uint32_t i,
     fuota_sim_view_t *view);
 bool fuota_engine_lora_stats (zactor_t *actor, fuota_lora_stats_t *stats);
 
+//  Create what they need in the ChirpStack, or remove it; lines are printed.
+//  Returns 0 or the process's exit code.
+int fuota_engine_lora_provision (const fuota_config_t *config, bool create);
+
 #endif

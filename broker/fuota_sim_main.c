@@ -14,16 +14,19 @@
 #include "broker/log.h"
 
 static const char s_help [] =
-    "Usage: fuota-sim [--chirpstack] -c FILE\n"
+    "Usage: fuota-sim [--chirpstack | --create | --remove] -c FILE\n"
     "\n"
     "Runs the simulated network of FILE (its host section) as a process of "
     "its\n"
     "own, connected to the fuotad that has host.endpoint in the same file.\n"
     "\n"
     "  --chirpstack   be gateways and LoRaWAN devices on the MQTT broker of a\n"
-    "                 ChirpStack instead: host.chirpstack.mqtt and the "
-    "lorawan\n"
+    "                 ChirpStack instead: host.chirpstack and the lorawan\n"
     "                 section of FILE (docs/chirpstack.md)\n"
+    "  --create       create what they need there: tenant, application,\n"
+    "                 device profiles, gateways, devices with keys. What is\n"
+    "                 there already is found again\n"
+    "  --remove       remove what --create made, and nothing else\n"
     "\n"
     "When it ends (SIGTERM) it prints, one per line: what it counted, then\n"
     "each device with the SHA-256 of the image it rebuilt.\n";
@@ -115,24 +118,15 @@ s_run (zactor_t *sim, const sigset_t *set, bool lora)
     return FUOTA_EXIT_OK;
 }
 
-int
-main (int argc, char **argv)
+static int
+s_open (const fuota_config_t *config, const char *mode)
 {
-    static fuota_config_t config;
-    bool help = argc == 2 && streq (argv [1], "--help");
-    bool lora = argc > 1 && streq (argv [1], "--chirpstack");
-    if (help || argc != 3 + lora || !streq (argv [1 + lora], "-c")) {
-        fputs (s_help, help ? stdout : stderr);
-        return help ? FUOTA_EXIT_OK : FUOTA_EXIT_USAGE;
-    }
-    const char *file = argv [2 + lora];
-    if (fuota_config_load (&config, file, stderr))
-        return FUOTA_EXIT_USAGE;
-    if (!lora && !*config.host_endpoint) {
-        fprintf (stderr,
-            "fuota-sim: %s: host.endpoint: empty; allowed: the "
-            "endpoint of a fuotad\n",
-            file);
+    if (streq (mode, "--create") || streq (mode, "--remove"))
+        return fuota_engine_lora_provision (config, streq (mode, "--create"));
+    bool lora = streq (mode, "--chirpstack");
+    if (!lora && !*config->host_endpoint) {
+        fprintf (stderr, "fuota-sim: host.endpoint: empty; allowed: the "
+                         "endpoint of a fuotad\n");
         return FUOTA_EXIT_USAGE;
     }
     sigset_t set;
@@ -140,10 +134,27 @@ main (int argc, char **argv)
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
     pthread_sigmask (SIG_BLOCK, &set, NULL);
+    return s_run (lora ? fuota_engine_lora (config) : fuota_engine_sim (config),
+        &set, lora);
+}
+
+int
+main (int argc, char **argv)
+{
+    static fuota_config_t config;
+    bool help = argc == 2 && streq (argv [1], "--help");
+    const char *mode = argc == 4 ? argv [1] : "";
+    bool known = !*mode || streq (mode, "--chirpstack") ||
+                 streq (mode, "--create") || streq (mode, "--remove");
+    if (help || argc < 3 || argc > 4 || !known ||
+        !streq (argv [argc - 2], "-c")) {
+        fputs (s_help, help ? stdout : stderr);
+        return help ? FUOTA_EXIT_OK : FUOTA_EXIT_USAGE;
+    }
+    if (fuota_config_load (&config, argv [argc - 1], stderr))
+        return FUOTA_EXIT_USAGE;
     zsys_handler_set (NULL);
     fuota_log_open (config.log_level);
     fuota_clock_set (config.time_scale, config.time_origin);
-    return s_run (lora ? fuota_engine_lora (&config)
-                       : fuota_engine_sim (&config),
-        &set, lora);
+    return s_open (&config, mode);
 }
