@@ -144,6 +144,8 @@ const fuota_config_row_t fuota_config_rows [] = {
         "0000000000000000", 0, 0, "16 hex digits in quotes" },
     { "lorawan.v11", KIND_U32, AT (lorawan.air.v11), "500", RATE },
     { "lorawan.abp", KIND_U32, AT (lorawan.air.abp), "0", RATE },
+    { "lorawan.abp_rx1_delay", KIND_U32, AT (lorawan.air.abp_rx1_delay), "1", 1,
+        15, "1 to 15 seconds" },
     { "lorawan.adr", KIND_U32, AT (lorawan.air.adr), "1", 0, 1, "0 or 1" },
     { "lorawan.dr", KIND_U32, AT (lorawan.air.dr), "5", 0, 7, "0 to 7" },
     { "lorawan.sub_band", KIND_U32, AT (lorawan.air.sub_band), "2", 1, 8,

@@ -155,6 +155,7 @@ fuota_engine_lora_provision (const fuota_config_t *config, bool create)
             .arg = &api,
             .air = core,
             .region = config->lorawan.air.region,
+            .abp_rx1_delay = config->lorawan.air.abp_rx1_delay,
             .name = config->lorawan.name,
             .tenant_id = config->lorawan.tenant_id };
         api.poller = zpoller_new (&fd, NULL);

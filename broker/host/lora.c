@@ -49,6 +49,7 @@ fuota_lora_defaults (fuota_lora_config_t *config)
     *config = (fuota_lora_config_t){ .region = "EU868",
         .first_gateway = 0x0016c001f1500001,
         .v11 = 500,
+        .abp_rx1_delay = 1,
         .adr = 1,
         .dr = 5,
         .sub_band = 2,
@@ -76,6 +77,7 @@ s_world (fuota_lora_t *self, const fuota_sim_config_t *sim, int64_t now)
     world->join_eui = config->join_eui;
     world->v11 = config->v11;
     world->abp = config->abp;
+    world->abp_rx1_delay = (uint8_t) config->abp_rx1_delay;
     world->adr = config->adr;
     world->dr = (uint8_t) config->dr;
     world->sub_band = (uint8_t) config->sub_band;

@@ -23,14 +23,15 @@ typedef struct {
     char region [17];
     uint64_t first_gateway;  //  EUIs of gateways count up from here
     uint64_t join_eui;
-    uint32_t v11;        //  Devices of LoRaWAN 1.1, the others 1.0.x
-    uint32_t abp;        //  Devices that do not join
-    uint32_t adr;        //  0 or 1
-    uint32_t dr;         //  Of uplinks, at first
-    uint32_t sub_band;   //  1 to 8, in US915 and AU915
-    uint32_t reach;      //  Gateways that hear a device
-    uint32_t dev_nonce;  //  16 bits; another at each start, or a server
-                         //  refuses to join the same device twice
+    uint32_t v11;            //  Devices of LoRaWAN 1.1, the others 1.0.x
+    uint32_t abp;            //  Devices that do not join
+    uint32_t abp_rx1_delay;  //  Of those, seconds
+    uint32_t adr;            //  0 or 1
+    uint32_t dr;             //  Of uplinks, at first
+    uint32_t sub_band;       //  1 to 8, in US915 and AU915
+    uint32_t reach;          //  Gateways that hear a device
+    uint32_t dev_nonce;      //  16 bits; another at each start, or a server
+                             //  refuses to join the same device twice
 } fuota_lora_config_t;
 
 void fuota_lora_defaults (fuota_lora_config_t *config);

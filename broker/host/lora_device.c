@@ -64,6 +64,7 @@ s_activate (fuota_lora_device_t *self)
     }
     s_key (&self->chance, self->keys.app_s);
     self->dev_addr = (uint32_t) (self->root.dev_eui & ADDRESSES);
+    self->rx1_delay = self->world->abp_rx1_delay;
     self->joined = true;
     self->introducing = self->root.v11;
 }

@@ -22,12 +22,13 @@ typedef struct {
     fuota_sim_world_t world;
     const fuota_lora_plan_t *plan;
     uint64_t join_eui;
-    uint32_t v11;        //  Devices that speak LoRaWAN 1.1
-    uint32_t abp;        //  Devices with a session from birth
-    uint32_t adr;        //  1: they let the server choose their data rate
-    uint8_t dr;          //  Of uplinks, until the server says otherwise
-    uint8_t sub_band;    //  Fixed plans: of eight channels, 1 to 8
-    uint16_t dev_nonce;  //  The first; a server takes each once only
+    uint32_t v11;           //  Devices that speak LoRaWAN 1.1
+    uint32_t abp;           //  Devices with a session from birth
+    uint8_t abp_rx1_delay;  //  Of those, seconds
+    uint32_t adr;           //  1: they let the server choose their data rate
+    uint8_t dr;             //  Of uplinks, until the server says otherwise
+    uint8_t sub_band;       //  Fixed plans: of eight channels, 1 to 8
+    uint16_t dev_nonce;     //  The first; a server takes each once only
 } fuota_lora_world_t;
 
 //  Counted by the devices of a network together.

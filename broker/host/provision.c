@@ -256,7 +256,7 @@ s_profile (s_work_t *work, bool v11, bool abp)
             .flush_queue_on_activate = true,
             .uplink_interval = 3600,
             .supports_otaa = !abp,
-            .abp_rx1_delay = 1,
+            .abp_rx1_delay = work->with->abp_rx1_delay,
             .abp_rx2_dr = rx2_dr,
             .abp_rx2_freq = rx2 } };
     pv_Profile *profile = &box.device_profile;
