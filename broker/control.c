@@ -264,6 +264,7 @@ static const struct {
     { FUOTA_IMAGES, false, fuota_find_images },
     { FUOTA_IMAGE_REMOVE, false, fuota_remove_image },
     { FUOTA_CHECK, false, fuota_ask_check },
+    { FUOTA_GATEWAYS, false, fuota_find_gateways },
 };
 
 static void
@@ -277,7 +278,7 @@ s_take (fuota_control_t *self, fuota_turn_t *turn)
             return;
         }
     fuota_control_say (turn, FUOTA_MALFORMED,
-        "command: %d; allowed 0 (version) to 16 (check)",
+        "command: %d; allowed 0 (version) to 20 (gateways)",
         (int) self->request.command);
 }
 

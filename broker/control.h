@@ -31,6 +31,7 @@ typedef struct {
     const fuota_profile_t *profiles;
     size_t profile_count;
     const fuota_wish_defaults_t *defaults;
+    bool chooses;  //  The host has gateways, and they are to be named to it
 } fuota_control_table_t;
 
 //  What a worker is told.

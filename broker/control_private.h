@@ -23,6 +23,7 @@ struct fuota_control {
     bool has_image;
     uint64_t *devices;
     size_t device_count, device_room;
+    fuota_choice_t choice;  //  Where the table says so
 };
 
 //  Answer with a status and words.
@@ -60,10 +61,18 @@ void fuota_ask_image (fuota_control_t *self, fuota_turn_t *turn);
 //  CHECK: what is asked of the host, and what comes of it.
 void fuota_ask_check (fuota_control_t *self, fuota_turn_t *turn);
 
-//  LIST, DEVICES, JOURNAL: a page after the key self->request.after.
+//  A gateway as it is known, with its air time (gateways.c).
+void fuota_gateways_line (fuota_control_t *self, uint64_t gateway,
+    GatewayLine *line);
+
+//  DEPLOY and PLAN: those the deployment is sent by, and whom they do not reach.
+void fuota_gateways_chosen (fuota_control_t *self, fuota_turn_t *turn);
+
+//  LIST, DEVICES, JOURNAL, GATEWAYS: a page after the key self->request.after.
 void fuota_find_list (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_devices (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_journal (fuota_control_t *self, fuota_turn_t *turn);
+void fuota_find_gateways (fuota_control_t *self, fuota_turn_t *turn);
 void fuota_find_images (fuota_control_t *self, fuota_turn_t *turn);
 
 #endif

@@ -80,6 +80,11 @@ s_facts (fuota_control_t *self, fuota_wish_facts_t *facts)
         .defaults = self->table->defaults,
         .device = s_device,
         .arg = self };
+    if (self->table->chooses) {
+        fuota_choice_make (self->read, self->devices, self->device_count,
+            wish->gateways, wish->gateways_count, &self->choice);
+        facts->choice = &self->choice;
+    }
     const uint8_t *name = wish->image_sha256.bytes;
     if (self->has_image) {
         if (!s_hash (self->image.data, self->image.size, facts->sha256))
@@ -304,5 +309,7 @@ fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn)
             self->now, &turn->reply.summaries [0]);
         turn->reply.summaries_count = 1;
     }
+    if (facts.choice && !faults.count)
+        fuota_gateways_chosen (self, turn);
     fuota_mckey_wipe (&deployment, sizeof deployment);
 }

@@ -147,7 +147,7 @@ s_open_state (s_parts_t *parts, fuota_engine_t *self,
         return rc == FUOTA_EBUSY ? FUOTA_EXIT_LOCKED : FUOTA_EXIT_STATE;
     }
     table = (fuota_control_table_t){ config->profiles, config->profile_count,
-        &config->deploy };
+        &config->deploy, streq (config->host_type, "chirpstack") };
     parts->control.control = fuota_control_new (self->db, &table, FUOTA_BUILD);
     parts->control.keep = (int64_t) config->state_keep_days * 86400000;
     parts->deployments =

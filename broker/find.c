@@ -287,6 +287,41 @@ fuota_find_journal (fuota_control_t *self, fuota_turn_t *turn)
 }
 
 static bool
+s_take_gateway (void *arg, const fuota_scan_t *scan)
+{
+    page_t *page = arg;
+    fuota_reply_t *reply = &page->turn->reply;
+    GatewayLine *line = &reply->gateways [reply->gateways_count];
+    fuota_fate_t fate;
+    bool one = page->table == FUOTA_TABLE_FATE;
+    size_t at = one ? FUOTA_ID_SIZE : 0;
+    if (one && fuota_record_decode (Fate_fields, &fate, scan->value))
+        return false;
+    fuota_gateways_line (page->self, fuota_be (scan->key.data + at, 8), line);
+    if (one) {
+        line->by_word_count = FUOTA_WORDS;
+        memcpy (line->by_word, fate.by_word, sizeof fate.by_word);
+    }
+    return true;
+}
+
+//  All of them, or with an id those a deployment's fragments were given to.
+void
+fuota_find_gateways (fuota_control_t *self, fuota_turn_t *turn)
+{
+    fuota_reply_t *reply = &turn->reply;
+    bool one = *self->request.id;
+    if (one && !fuota_find_id (self, self->request.id, turn))
+        return;
+    fuota_key_t prefix = fuota_key_id (turn->id);
+    page_t page = { self, turn, one ? FUOTA_TABLE_FATE : FUOTA_TABLE_GATEWAY,
+        one ? &prefix : NULL, one ? FUOTA_ID_SIZE + 8 : 8,
+        sizeof reply->gateways / sizeof *reply->gateways, s_take_gateway,
+        &reply->gateways_count };
+    s_page (&page);
+}
+
+static bool
 s_take_image (void *arg, const fuota_scan_t *scan)
 {
     page_t *page = arg;

@@ -176,13 +176,18 @@ s_wish (self_t *self, const uint8_t *image, size_t size)
         json_t *object = s_summary_object (self);
         json_object_set_new (object, "existed",
             json_boolean (self->reply.existed));
+        fuota_json_chosen (object, &self->reply);
         fuota_json_print (object);
+        return EXIT_OK;
     }
-    else if (store)
+    if (store)
         printf ("%s  %s%s\n", summary->id, summary->name,
             self->reply.existed ? "  (existed already)" : "");
     else
         fuota_report_plan (&self->report, summary);
+    //  A deployment says only what an operator should look at
+    if (!store || self->reply.unheard)
+        fuota_print_chosen (&self->reply);
     return EXIT_OK;
 }
 
@@ -211,32 +216,39 @@ s_deploy (self_t *self)
 //  ---------------------------------------------------------------------
 //  Pages
 
-//  All pages of a command, into an array called name or as lines.
+//  All pages of a command: as lines, or gathered in self->print.list. If that
+//  failed it is said, and the list is gone.
+static int
+s_gather (self_t *self, RequestCommand command, fuota_client_page_fn *take)
+{
+    const char *id = self->options.argument ? self->options.argument : "";
+    self->print.list = self->options.json ? json_array () : NULL;
+    self->print.seen = 0;
+    int rc = fuota_client_pages (self->client, command, id, take, &self->print,
+                 &self->reply)
+                 ? s_no_answer (self)
+             : self->reply.status ? s_refused (self)
+                                  : EXIT_OK;
+    if (rc)
+        json_decref (self->print.list);
+    return rc;
+}
+
+//  The same, and with --json printed, as an array called name.
 static int
 s_pages (self_t *self, RequestCommand command, const char *name,
     fuota_client_page_fn *take, json_t *object)
 {
-    const char *id = self->options.argument ? self->options.argument : "";
-    if (self->options.json)
-        self->print.list = json_array ();
-    if (fuota_client_pages (self->client, command, id, take, &self->print,
-            &self->reply)) {
-        json_decref (self->print.list);
+    int rc = s_gather (self, command, take);
+    if (rc)
         json_decref (object);
-        return s_no_answer (self);
-    }
-    if (self->reply.status) {
-        json_decref (self->print.list);
-        json_decref (object);
-        return s_refused (self);
-    }
-    if (self->options.json) {
+    else if (self->options.json) {
         if (!object)
             object = fuota_json_reply (&self->reply);
         json_object_set_new (object, name, self->print.list);
         fuota_json_print (object);
     }
-    return EXIT_OK;
+    return rc;
 }
 
 //  ---------------------------------------------------------------------
@@ -296,8 +308,18 @@ s_show (self_t *self)
         }
         fuota_report_device (&self->report, NULL);
     }
-    rc = s_pages (self, FUOTA_DEVICES, "devices", fuota_print_devices, object);
     bool report = self->options.what == FUOTA_DO_REPORT;
+    if (report && object) {
+        rc = s_gather (self, FUOTA_GATEWAYS, fuota_print_gateways);
+        if (rc) {
+            json_decref (object);
+            return rc;
+        }
+        json_object_set_new (object, "gateways", self->print.list);
+    }
+    rc = s_pages (self, FUOTA_DEVICES, "devices", fuota_print_devices, object);
+    if (!rc && report && !self->options.json)
+        rc = s_gather (self, FUOTA_GATEWAYS, fuota_print_gateways);
     return rc || !report ? rc : s_verdict (&summary);
 }
 
@@ -550,6 +572,9 @@ s_connected (self_t *self)
             return s_remove (self);
         case FUOTA_DO_IMAGE:
             return s_image (self);
+        case FUOTA_DO_GATEWAYS:
+            return s_pages (self, FUOTA_GATEWAYS, "gateways",
+                fuota_print_gateways, NULL);
         case FUOTA_DO_IMAGES:
             return s_pages (self, FUOTA_IMAGES, "images", fuota_print_images,
                 NULL);

@@ -87,7 +87,7 @@ fuota_json_summary (const Summary *from)
     NUMBER (started);
     NUMBER (ended);
     NUMBER (now);
-    NUMBER (gateways);
+    json_object_set_new (to, "gateway_count", json_integer (from->gateways));
     NUMBER (margin);
     TEXT (image_sha256);
     NUMBER (image_size);
@@ -158,6 +158,60 @@ fuota_json_line (const Line *from)
     TEXT (name);
     TEXT (words);
     return to;
+}
+
+//  The fragments of a deployment by what the gateway said of them.
+static json_t *
+s_fates (const GatewayLine *from)
+{
+    json_t *to = json_object ();
+    for (pb_size_t i = 0; i < from->by_word_count; i++)
+        if (from->by_word [i])
+            json_object_set_new (to, fuota_word_name (i),
+                json_integer (from->by_word [i]));
+    return to;
+}
+
+static json_t *
+s_band (const BandLine *from)
+{
+    json_t *to = json_object ();
+    NUMBER (low);
+    NUMBER (high);
+    NUMBER (duty);
+    NUMBER (used);
+    return to;
+}
+
+json_t *
+fuota_json_gateway (const GatewayLine *from)
+{
+    json_t *to = json_object (), *bands = json_array ();
+    json_object_set_new (to, "gateway", s_eui (from->gateway));
+    TEXT (name);
+    TEXT (state);
+    NUMBER (heard_at);
+    NUMBER (devices);
+    for (pb_size_t i = 0; i < from->bands_count; i++)
+        json_array_append_new (bands, s_band (&from->bands [i]));
+    json_object_set_new (to, "bands", bands);
+    json_object_set_new (to, "fragments", s_fates (from));
+    return to;
+}
+
+void
+fuota_json_chosen (json_t *to, const Reply *from)
+{
+    json_t *gateways = json_array (), *unheard = json_array ();
+    for (pb_size_t i = 0; i < from->gateways_count; i++)
+        json_array_append_new (gateways,
+            fuota_json_gateway (&from->gateways [i]));
+    for (pb_size_t i = 0; i < from->unheard_devices_count; i++)
+        json_array_append_new (unheard, s_eui (from->unheard_devices [i]));
+    json_object_set_new (to, "gateways", gateways);
+    BOOL (gateways_chosen);
+    NUMBER (unheard);
+    json_object_set_new (to, "unheard_devices", unheard);
 }
 
 json_t *

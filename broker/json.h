@@ -21,6 +21,9 @@ json_t *fuota_json_summary (const Summary *summary);
 json_t *fuota_json_device (const DeviceLine *line);
 json_t *fuota_json_line (const Line *line);
 json_t *fuota_json_worker (const WorkerLine *line);
+json_t *fuota_json_gateway (const GatewayLine *line);
+//  Of a wish: its gateways, and the devices they do not hear, put into to.
+void fuota_json_chosen (json_t *to, const Reply *reply);
 json_t *fuota_json_image (const ImageLine *line);
 
 //  Status, whether all is well, and the findings.

@@ -23,10 +23,14 @@ bool fuota_print_summaries (void *arg, const Reply *reply);
 bool fuota_print_devices (void *arg, const Reply *reply);
 bool fuota_print_lines (void *arg, const Reply *reply);
 bool fuota_print_workers (void *arg, const Reply *reply);
+bool fuota_print_gateways (void *arg, const Reply *reply);
 bool fuota_print_images (void *arg, const Reply *reply);
 
 //  A check: a line for what is well, more for what is not.
 void fuota_print_check (const Reply *reply);
+
+//  The gateways that a wish is sent by, and whom they do not hear.
+void fuota_print_chosen (const Reply *reply);
 
 //  The pool as a whole, after its workers.
 void fuota_print_pool (const PoolLine *pool);

@@ -152,14 +152,16 @@ s_count (fuota_reception_t *reception, uint64_t gateway)
     reception->heard [least] = (Hearing){ gateway, 1 };
 }
 
+//  It was heard, or given a frame, now.
 static void
-s_alive (fuota_radio_t *self, uint64_t gateway, int64_t now)
+s_alive (fuota_radio_t *self, uint64_t gateway, bool heard, int64_t now)
 {
     slot_t *slot = s_slot (self, FUOTA_TABLE_GATEWAY, fuota_key_eui (gateway));
-    if (now - slot->record.gateway.heard_at < MINUTE &&
-        now >= slot->record.gateway.heard_at)
+    fuota_gateway_t *record = &slot->record.gateway;
+    int64_t *at = heard ? &record->heard_at : &record->given_at;
+    if (now - *at < MINUTE && now >= *at)
         return;
-    slot->record.gateway.heard_at = now;
+    *at = now;
     s_change (self, slot, now);
 }
 
@@ -183,7 +185,7 @@ s_uplink (fuota_radio_t *self, const fuota_event_t *event, int64_t now)
         if (twice)
             continue;
         s_count (reception, event->gateways [i]);
-        s_alive (self, event->gateways [i], now);
+        s_alive (self, event->gateways [i], true, now);
     }
     if (reception->uplinks >= FADE)
         s_fade (reception);
@@ -250,6 +252,7 @@ s_frame (fuota_radio_t *self, const fuota_frame_t *frame, int64_t now)
     static const uint8_t nobody [FUOTA_ID_SIZE];
     unsigned word = frame->word < FUOTA_WORDS ? frame->word : FUOTA_WORDS - 1;
     uint32_t low, high;
+    s_alive (self, frame->gateway, false, now);
     if (memcmp (frame->deployment, nobody, FUOTA_ID_SIZE)) {
         slot_t *slot = s_slot (self, FUOTA_TABLE_FATE,
             fuota_key_device (frame->deployment, frame->gateway));

@@ -56,6 +56,7 @@ s_remove (fuota_control_t *self, const uint8_t *id, fuota_turn_t *turn)
     fuota_key_t key = fuota_key_id (id);
     s_rows (self, FUOTA_TABLE_DEVICE, id);
     s_rows (self, FUOTA_TABLE_JOURNAL, id);
+    s_rows (self, FUOTA_TABLE_FATE, id);
     bool all = self->batch.rows < PIECE;
     if (all) {
         s_token (self, id);

@@ -329,6 +329,7 @@ void
 fuota_report_plan (fuota_report_t *self, const Summary *summary)
 {
     char period [40], air [40], window [40], start [40], end [40], eta [40];
+    char by [40] = "";
     fuota_report_duration (summary->period, period, sizeof period);
     fuota_report_duration ((int64_t) summary->air_time, air, sizeof air);
     fuota_report_duration (summary->session_end - summary->session_start,
@@ -342,17 +343,15 @@ fuota_report_plan (fuota_report_t *self, const Summary *summary)
         (unsigned) (summary->frequency / 1000000),
         (unsigned) (summary->frequency % 1000000 / 100));
     s_image (self, summary);
-    if (summary->gateways)
-        fprintf (self->out, "gateways  %u, %s\n", (unsigned) summary->gateways,
-            summary->gateways > 1 ? "one after the other" : "alone");
+    if (summary->gateways > 1)
+        snprintf (by, sizeof by, " by each of %u gateways",
+            (unsigned) summary->gateways);
     fprintf (self->out,
         "sending   %u fragments, one every %s: %s on air%s\n"
         "window    %s (%s to %s UTC, if every device answers at its last "
         "chance)\n"
         "ETA       %s UTC, end of the first round\n",
-        (unsigned) summary->last_n, period, air,
-        summary->gateways > 1 ? " by each gateway" : "", window, start, end,
-        eta);
+        (unsigned) summary->last_n, period, air, by, window, start, end, eta);
 }
 
 void

@@ -222,6 +222,17 @@ s_fault_eui (fuota_wish_check_t *self, const char *field, uint64_t eui,
 }
 
 static void
+s_take_choice (fuota_wish_check_t *self, const fuota_choice_t *choice)
+{
+    char words [160];
+    if (fuota_choice_wrong (choice, words, sizeof words))
+        fuota_faults_add (self->faults, "gateways", "auto", "%s", words);
+    self->deployment->gateways_count = (pb_size_t) choice->count;
+    memcpy (self->deployment->gateways, choice->gateways,
+        sizeof self->deployment->gateways);
+}
+
+static void
 s_check_gateways (fuota_wish_check_t *self)
 {
     const fuota_wish_t *wish = self->wish;
@@ -235,6 +246,8 @@ s_check_gateways (fuota_wish_check_t *self)
         self->deployment->gateways [i] = wish->gateways [i];
     }
     self->deployment->gateways_count = wish->gateways_count;
+    if (!wish->gateways_count && self->facts->choice)
+        s_take_choice (self, self->facts->choice);
 }
 
 static void

@@ -10,6 +10,7 @@
 #ifndef FUOTA_WISH_H
 #define FUOTA_WISH_H
 
+#include "broker/choice.h"
 #include "broker/faults.h"
 #include "control.pb.h"
 #include "schema/key.h"
@@ -77,6 +78,7 @@ typedef struct {
     const fuota_profile_t *profiles;
     size_t profile_count;
     const fuota_wish_defaults_t *defaults;
+    const fuota_choice_t *choice;  //  NULL: the host finds gateways by itself
     fuota_wish_device_fn *device;  //  NULL: nobody is in a deployment
     void *arg;
 } fuota_wish_facts_t;

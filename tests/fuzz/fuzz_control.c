@@ -20,7 +20,7 @@ static fuota_db_t *s_db;
 static fuota_control_t *s_control;
 static fuota_wish_defaults_t s_defaults;
 static fuota_profile_t s_profile = { .name = "profile" };
-static fuota_control_table_t s_table = { &s_profile, 1, &s_defaults };
+static fuota_control_table_t s_table = { &s_profile, 1, &s_defaults, true };
 
 static void
 s_stop (void)

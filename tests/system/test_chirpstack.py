@@ -25,6 +25,7 @@ from system import BUILD, FUOTA_SIM, Failure, World, run, until
 APPLICATION = "00000000-0000-4000-8000-000000000001"
 FIRST = 0x70b3d57ed0000001
 DEVICES = 20
+GATEWAYS = ["0000000000000001", "0000000000000002"]
 SCALE = 25  #  A loaded machine may be late by 100 ms, that is 2.5 s here
 
 
@@ -101,7 +102,7 @@ class ChirpStack(World):
     def configure(self, time_group, host):
         token = self.secret("token", "a.b.c")
         password = self.secret("password", "fuota-secret")
-        more = "".join(f'{k} = "{v}"; ' for k, v in host.items())
+        more = "".join(f"{k} = {json.dumps(v)}; " for k, v in host.items())
         with open(self.config, "w") as out:
             out.write(f'state = {{ folder = "{self.folder}/state"; }};\n'
                       f'control = {{ endpoint = "{self.endpoint}"; '
@@ -127,7 +128,7 @@ def expect(what, got, want):
         raise Failure(f"{what}: {got!r}, expected {want!r}")
 
 
-def deploy(world, version, image):
+def deploy(world, version, image, chosen):
     path = os.path.join(world.folder, "image.bin")
     with open(path, "wb") as out:
         out.write(image)
@@ -135,20 +136,45 @@ def deploy(world, version, image):
     with open(listed, "w") as out:
         out.writelines(f"{FIRST + i:016x}\n" for i in range(DEVICES))
     v = str(version)
-    world.ctl("deploy", path, "--name", "fleet", "--devices", listed, "--dr",
-              "5", "--frag-size", "100", "--uplink-interval", "20", "--ts003",
-              v, "--ts004", v, "--ts005", v, "--gateway", "0000000000000001",
-              "--gateway", "0000000000000002", "--application", APPLICATION,
-              "--tag", "fw=new")
+    wish = [path, "--name", "fleet", "--devices", listed, "--dr", "5",
+            "--frag-size", "100", "--uplink-interval", "20", "--ts003", v,
+            "--ts004", v, "--ts005", v, "--application", APPLICATION, "--tag",
+            "fw=new"]
+    if not chosen:
+        wish += ["--gateway", GATEWAYS[0], "--gateway", GATEWAYS[1]]
+    plan = lambda: world.ctl("plan", *wish, "--json", check=False)
+    #  Without a list: refused until enough devices were heard
+    until("the plan is made", lambda: plan().returncode == 0, 60)
+    made = json.loads(plan().stdout)
+    expect("gateways chosen", made["gateways_chosen"], chosen)
+    expect("gateways", sorted(g["gateway"] for g in made["gateways"]), GATEWAYS)
+    world.ctl("deploy", *wish)
 
 
-def whole(version, **host):
+def recorded(world):
+    """What the gateways said of each frame, for the report."""
+    told = json.loads(world.ctl("report", "fleet", "--json",
+                                check=False).stdout)
+    expect("gateways in the report", [g["gateway"] for g in told["gateways"]],
+           GATEWAYS)
+    resent = told["deployment"]["resent"]
+    for gateway in told["gateways"]:
+        words = gateway["fragments"]
+        refused = sum(words.values()) - words.get("OK", 0)
+        if words.get("OK", 0) < 40 or refused < resent:
+            raise Failure(f"{resent} sent again, and {words}")
+        if not gateway["bands"]:
+            raise Failure(f"nothing on air: {gateway}")
+    world.ctl("gateways")
+
+
+def whole(version, chosen=False, **host):
     image = os.urandom(6000)
     world = ChirpStack(version, **host)
     began = time.monotonic()
     try:
         world.start()
-        deploy(world, version, image)
+        deploy(world, version, image, chosen)
         taken = lambda: world.host.stats()["taken"]
         until("a third is taken", lambda: taken() > 20, 120)
         world.host.tell("api-stop")
@@ -165,6 +191,8 @@ def whole(version, **host):
         world.mqtt.start()
         phase = lambda: world.json("list")["deployments"][0]["phase"]
         until("the deployment is over", lambda: phase() == "done", 240)
+        if "gateway_prefix" in host:
+            recorded(world)
         #  Tags are set and the group is deleted
         stats = until("the host is left as it was", lambda: left(world), 10)
         expect("exit status", world.stop(), 0)
@@ -286,8 +314,9 @@ def test():
     checked()
     tls()
     refusals()
-    whole(1, json=True, unicast="mqtt")
-    whole(2, json=False, unicast="grpc", gateway_prefix="+", refusal=200)
+    whole(1, json=True, unicast="mqtt", multicast_class_c_margin=1000)
+    whole(2, chosen=True, json=False, unicast="grpc", gateway_prefix="+",
+          refusal=200, multicast_class_c_margin=1000)
 
 
 if __name__ == "__main__":

@@ -668,6 +668,141 @@ test_control__check_asks_the_host (void **state)
     fuota_known_release (&known);
 }
 
+//  ---------------------------------------------------------------------
+//  Gateways
+
+static void
+s_record (world_t *world, fuota_table_t table, fuota_key_t key,
+    const pb_msgdesc_t *fields, const void *record)
+{
+    fuota_batch_t batch = { 0 };
+    fuota_batch_record (&batch, table, &key, fields, record);
+    fuota_slice_t bytes = fuota_slice (batch.data, batch.size);
+    assert_int_equal (fuota_db_apply (world->db, &bytes, 1), 0);
+    fuota_batch_release (&batch);
+}
+
+static void
+s_heard (world_t *world, uint64_t dev_eui, uint64_t gateway)
+{
+    fuota_reception_t reception = { .uplinks = 4,
+        .heard_count = 1,
+        .heard = { { gateway, 4 } } };
+    s_record (world, FUOTA_TABLE_RECEPTION, fuota_key_eui (dev_eui),
+        Reception_fields, &reception);
+}
+
+//  Where the host has gateways those that were heard are taken, and told; with
+//  too little known the wish is refused, and a list helps.
+static void
+test_control__gateways_are_chosen (void **state)
+{
+    world_t *world = *state;
+    fuota_deployment_t deployment;
+    fuota_gateway_t roof = { .name = "roof", .state = FUOTA_GATEWAY_ONLINE };
+    world->table.chooses = true;
+    s_heard (world, 1, 5);
+    s_wish (world, "one");
+    const fuota_reply_t *reply = s_send (world, FUOTA_DEPLOY);
+    assert_int_equal (reply->status, FUOTA_FAULTS);
+    assert_int_equal (reply->faults_count, 1);
+    assert_string_equal (reply->faults [0].field, "gateways");
+    assert_string_equal (reply->faults [0].value, "auto");
+    assert_non_null (strstr (reply->faults [0].allowed,
+        "2 of 3 devices not heard (0000000000000002, 0000000000000003)"));
+
+    world->request.wish.gateways_count = 1;
+    world->request.wish.gateways [0] = 5;
+    reply = s_send (world, FUOTA_PLAN);
+    assert_int_equal (reply->status, FUOTA_OK);
+    assert_int_equal (reply->gateways_count, 1);
+    assert_false (reply->gateways_chosen);
+    assert_int_equal (reply->unheard, 2);
+
+    s_heard (world, 2, 5);
+    s_heard (world, 3, 6);
+    s_record (world, FUOTA_TABLE_GATEWAY, fuota_key_eui (5), Gateway_fields,
+        &roof);
+    s_record (world, FUOTA_TABLE_GATEWAY, fuota_key_eui (6), Gateway_fields,
+        &roof);
+    s_wish (world, "one");
+    reply = s_send (world, FUOTA_DEPLOY);
+    assert_int_equal (reply->status, FUOTA_OK);
+    assert_true (reply->gateways_chosen);
+    assert_int_equal (reply->gateways_count, 2);
+    assert_int_equal (reply->gateways [0].gateway, 5);
+    assert_int_equal (reply->gateways [0].devices, 2);
+    assert_string_equal (reply->gateways [0].name, "roof");
+    assert_string_equal (reply->gateways [0].state, "online");
+    assert_int_equal (reply->unheard, 0);
+    assert_int_equal (reply->summaries [0].gateways, 2);
+    fuota_key_t key = fuota_key_id (world->turn.id);
+    fuota_read_t *read = fuota_db_read (world->db);
+    assert_int_equal (fuota_read_record (read, FUOTA_TABLE_DEPLOYMENT, &key,
+                          Deployment_fields, &deployment),
+        0);
+    fuota_read_end (&read);
+    assert_int_equal (deployment.gateways_count, 2);
+    assert_int_equal (deployment.gateways [1], 6);
+    //  The same wish with the same token later: what was made, whatever is
+    //  heard by now. And a host that finds them by itself is told none
+    world->table.chooses = false;
+    s_wish (world, "two");
+    reply = s_send (world, FUOTA_PLAN);
+    assert_int_equal (reply->summaries [0].gateways, 0);
+    assert_int_equal (reply->gateways_count, 0);
+}
+
+//  All gateways with their hour, page by page; one deployment's with the fate
+//  of its fragments, which is forgotten with it.
+static void
+test_control__gateways_are_told (void **state)
+{
+    world_t *world = *state;
+    fuota_air_t air = { .minute = NOW / 60000 };
+    fuota_fate_t fate = { .by_word = { 1, 40, 2 } };
+    fuota_gateway_t roof = { .name = "roof", .heard_at = NOW };
+    air.used [NOW / 60000 % 60] = 1234;
+    for (uint64_t eui = 1; eui <= 20; eui++)
+        s_record (world, FUOTA_TABLE_GATEWAY, fuota_key_eui (eui),
+            Gateway_fields, &roof);
+    s_record (world, FUOTA_TABLE_AIR, fuota_key_air (3, 869400000), Air_fields,
+        &air);
+    s_record (world, FUOTA_TABLE_AIR, fuota_key_air (3, 0), Air_fields, &air);
+    s_record (world, FUOTA_TABLE_AIR, fuota_key_air (3, 7), Air_fields, &air);
+    const fuota_reply_t *reply = s_ask (world, FUOTA_GATEWAYS, "");
+    assert_int_equal (reply->gateways_count, 16);
+    const GatewayLine *line = &reply->gateways [2];
+    assert_int_equal (line->bands_count, 3);
+    assert_int_equal (line->bands [0].low, 0);
+    assert_int_equal (line->bands [1].low, 0);  //  No band of ours
+    assert_int_equal (line->bands [2].low, 869400000);
+    assert_int_equal (line->bands [2].high, 869650000);
+    assert_int_equal (line->bands [2].duty, 100);
+    assert_int_equal (line->bands [2].used, 1234);
+    world->request.after.size = reply->next.size;
+    memcpy (world->request.after.bytes, reply->next.bytes, reply->next.size);
+    reply = s_send (world, FUOTA_GATEWAYS);
+    assert_int_equal (reply->gateways_count, 4);
+    assert_int_equal (reply->next.size, 0);
+
+    s_deploy (world, "mine");
+    uint8_t id [FUOTA_ID_SIZE];
+    memcpy (id, world->turn.id, sizeof id);
+    s_record (world, FUOTA_TABLE_FATE, fuota_key_device (id, 3), Fate_fields,
+        &fate);
+    id [0] ^= 1;
+    s_record (world, FUOTA_TABLE_FATE, fuota_key_device (id, 4), Fate_fields,
+        &fate);
+    reply = s_ask (world, FUOTA_GATEWAYS, "mine");
+    assert_int_equal (reply->gateways_count, 1);
+    assert_int_equal (reply->gateways [0].gateway, 3);
+    assert_int_equal (reply->gateways [0].by_word_count, FUOTA_WORDS);
+    assert_int_equal (reply->gateways [0].by_word [FUOTA_WORD_OK], 40);
+    reply = s_ask (world, FUOTA_GATEWAYS, "nobody's");
+    assert_int_equal (reply->status, FUOTA_NOT_FOUND);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
 
 int
@@ -694,6 +829,8 @@ main (void)
         TEST (test_control__finished_deployments_free_their_devices),
         TEST (test_control__failed_commit_is_a_refusal),
         TEST (test_control__check_asks_the_host),
+        TEST (test_control__gateways_are_chosen),
+        TEST (test_control__gateways_are_told),
     };
     return cmocka_run_group_tests_name ("control", tests, NULL, NULL);
 }
