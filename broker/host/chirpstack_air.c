@@ -140,6 +140,18 @@ s_frame (fuota_chirpstack_air_t *self, const fuota_chirpstack_down_t *down,
     return frame;
 }
 
+//  The host may give a gateway the same frame twice.
+static void
+s_seen (fuota_chirpstack_fate_t *fate, uint64_t gateway)
+{
+    unsigned i = 0;
+    fate->seen++;
+    while (i < fate->by_count && fate->by [i] != gateway)
+        i++;
+    if (i == fate->by_count && i < FUOTA_CHIRPSTACK_BY)
+        fate->by [fate->by_count++] = gateway;
+}
+
 //  A frame to the address of a group of ours, watched or not any more.
 static void
 s_fragment (fuota_chirpstack_air_t *self, fuota_chirpstack_frame_t *frame,
@@ -154,7 +166,8 @@ s_fragment (fuota_chirpstack_air_t *self, fuota_chirpstack_frame_t *frame,
         if (!fate->used || fate->mc_addr != mc_addr ||
             (fate->f_cnt & 0xffff) != f_cnt)
             continue;
-        fate->seen = fate->proven = true;
+        s_seen (fate, frame->gateway);
+        fate->proven = true;
         self->frame_count++;
         frame->f_cnt = fate->f_cnt;
         frame->mc_addr = mc_addr;
@@ -254,8 +267,8 @@ s_decide (const fuota_chirpstack_fate_t *fate, int64_t now)
         return FUOTA_TAKEN;
     if (fate->sent)
         return FUOTA_SENT;
-    if (fate->refused &&
-        (over || (fate->gateways && fate->refused >= fate->gateways)))
+    bool all = fate->gateways && fate->by_count >= fate->gateways;
+    if (fate->seen && fate->refused == fate->seen && (over || all))
         return FUOTA_REFUSED;
     if (!over)
         return FUOTA_TAKEN;

@@ -6,7 +6,8 @@
 //  The host says nothing of a group's items. But it hands each frame to its
 //  gateways under a downlink id, and they acknowledge or refuse that id. A
 //  frame is one of ours if it has the group's McAddr and a counter we know.
-//  SENT: a gateway took it. REFUSED: each gateway of the group refused it.
+//  SENT: a gateway took it. REFUSED: each gateway of the group refused it, and
+//  each time: the host hands a frame over again if it hears no word of it.
 //
 //  Each frame, anybody's, is also told once on its own, with its gateway's
 //  word or after half a minute without one.
@@ -21,6 +22,7 @@
 #define FUOTA_CHIRPSTACK_FRAMES 1024
 #define FUOTA_CHIRPSTACK_GROUPS 64
 #define FUOTA_CHIRPSTACK_TOLD 256
+#define FUOTA_CHIRPSTACK_BY 16
 
 //  What we know of a group at the host.
 typedef struct {
@@ -38,8 +40,11 @@ typedef struct {
     uint32_t owner;
     uint8_t deployment [16];
     uint32_t mc_addr, f_cnt;
-    uint32_t gateways, refused;  //  Gateways 0: not known
-    bool seen, sent;
+    uint32_t gateways;                  //  0: not known
+    uint32_t seen, refused;             //  Frames
+    uint64_t by [FUOTA_CHIRPSTACK_BY];  //  The gateways that were given it
+    unsigned by_count;
+    bool sent;
     bool proven;
     int64_t until;  //  The host has dropped it by then
     char words [32];

@@ -575,7 +575,8 @@ test_chirpstack__fate_by_gateways (void **state)
     }
 }
 
-//  As JSON, which some gateways speak: a frame of the fragment, or another.
+//  As JSON, which some gateways speak: a frame of the fragment, or another. 11
+//  is gateway 1 once more.
 static void
 s_given (fuota_chirpstack_t *self, unsigned gateway, const char *phy,
     int64_t now)
@@ -586,7 +587,7 @@ s_given (fuota_chirpstack_t *self, unsigned gateway, const char *phy,
         "\"phyPayload\":\"%s\",\"txInfo\":{\"frequency\":869525000,"
         "\"modulation\":{\"lora\":{\"bandwidth\":125000,"
         "\"spreadingFactor\":12}}}}]}",
-        70 + gateway, gateway, phy);
+        70 + gateway, gateway % 10, phy);
     fuota_chirpstack_heard (self, "eu868/gateway/x/command/down",
         fuota_slice ((const uint8_t *) body, strlen (body)), now);
 }
@@ -598,7 +599,7 @@ s_says (fuota_chirpstack_t *self, unsigned gateway, const char *word)
     snprintf (body, sizeof body,
         "{\"downlinkId\":%u,\"gatewayId\":\"000000000000000%u\",\"items\":[{"
         "\"status\":\"%s\"}]}",
-        70 + gateway, gateway, word);
+        70 + gateway, gateway % 10, word);
     fuota_chirpstack_heard (self, "eu868/gateway/x/event/ack",
         fuota_slice ((const uint8_t *) body, strlen (body)), NOW);
 }
@@ -670,6 +671,58 @@ test_chirpstack__several_gateways (void **state)
             assert_in_range (frame.air_time, 1100000, 1400000);
             assert_memory_equal (frame.deployment, want.deployment, 16);
         }
+        s_over (&self, NOW);
+    }
+}
+
+//  The host hands a frame over again whose word it did not hear in time. One
+//  gateway that refuses twice is not two, and what is without a word may be on
+//  air.
+static void
+test_chirpstack__given_again (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *name;
+        unsigned given [3], refused [3];
+        OutcomeKind kind;
+        int64_t at;
+    } cases [] = {
+        { "one twice", { 1, 11 }, { 1, 11 }, FUOTA_REFUSED, 24000 },
+        { "one twice, then the other", { 1, 11, 2 }, { 1, 11, 2 },
+            FUOTA_REFUSED, 0 },
+        { "the first without a word", { 1, 11, 2 }, { 11, 2 }, FUOTA_SENT,
+            24000 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t total [] = { 0x08, 2 }, counter [] = { 0x08, 7 };
+        fuota_chirpstack_t *self = s_new (true, "+");
+        fuota_downlink_t want = s_want (FUOTA_FRAGMENT);
+        print_message ("%s\n", cases [i].name);
+        want.expires_at = NOW + 20000;
+        fuota_chirpstack_take (self, &want, NOW);
+        fuota_chirpstack_call_t call =
+            s_called (self, "MulticastGroupService/Get", NOW);
+        s_answer (self, call, FUOTA_GRPC_OK, "", "group", NOW);
+        call = s_called (self, "GatewayService/List", NOW);
+        fuota_chirpstack_answer (self, call.tag, 0, false, "",
+            fuota_slice (total, sizeof total), NOW);
+        call = s_called (self, "MulticastGroupService/Enqueue", NOW);
+        fuota_chirpstack_answer (self, call.tag, 0, false, "",
+            fuota_slice (counter, sizeof counter), NOW);
+        s_outcome (self, FUOTA_TAKEN);
+        for (unsigned n = 0; n < 3 && cases [i].given [n]; n++)
+            s_given (self, cases [i].given [n], OURS, NOW);
+        for (unsigned n = 0; n < 3 && cases [i].refused [n]; n++) {
+            s_quiet (self, NOW);
+            s_says (self, cases [i].refused [n], "TOO_LATE");
+        }
+        if (cases [i].at) {
+            fuota_chirpstack_tick (self, NOW + cases [i].at - 1);
+            s_quiet (self, NOW);
+            fuota_chirpstack_tick (self, NOW + cases [i].at);
+        }
+        s_outcome (self, cases [i].kind);
         s_over (&self, NOW);
     }
 }
@@ -809,6 +862,7 @@ main (void)
         cmocka_unit_test (test_chirpstack__command_by_enqueue),
         cmocka_unit_test (test_chirpstack__fate_by_gateways),
         cmocka_unit_test (test_chirpstack__several_gateways),
+        cmocka_unit_test (test_chirpstack__given_again),
         cmocka_unit_test (test_chirpstack__frames_of_others),
         cmocka_unit_test (test_chirpstack__states_of_gateways),
         cmocka_unit_test (test_chirpstack__too_many),
