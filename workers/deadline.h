@@ -18,7 +18,8 @@ typedef struct {
     uint64_t order;    //  Set by put
     uint64_t subject;  //  What to wake: its owner knows
     uint32_t context;
-    bool force;  //  Wake it whatever its record says
+    uint8_t force;  //  Not 0: wake it whatever its record says; why, its owner
+                    //  knows
 } fuota_deadline_entry_t;
 
 typedef struct {

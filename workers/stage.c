@@ -149,12 +149,33 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
     }
 }
 
+//  While nobody listened no device was silent: what it had left to answer, it
+//  still has. (Windows of sessions are the devices' too: they passed.) What
+//  was set since is not moved.
+static void
+s_started (fuota_subject_t self, int64_t away, int64_t now)
+{
+    fuota_device_t *device = self.device;
+    if (!device) {
+        if (self.group->phase == FUOTA_SETTING_UP &&
+            self.group->started <= now - away)
+            self.group->setup_deadline += away;
+    }
+    else if (device->wake_at && device->asked > FUOTA_ASKED_KEY &&
+             device->asked_at <= now - away && device->sent_at <= now - away)
+        device->wake_at += away;
+}
+
 void
 fuota_stage_step (fuota_subject_t self, const fuota_happening_t *happening,
     const fuota_env_t *env, fuota_effects_t *out)
 {
     if (self.group->phase == FUOTA_OVER)
         return;
+    if (happening->kind == FUOTA_STARTED) {
+        s_started (self, happening->away, env->now);
+        happening = &s_look;
+    }
     if (self.device) {
         s_device (self, happening, env, out);
         return;

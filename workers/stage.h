@@ -31,6 +31,7 @@ typedef enum {
     FUOTA_UPLINK_SEEN,  //  It was on air; all its commands are handled
     FUOTA_OUTCOME,      //  What became of an outbox row
     FUOTA_JOINED,       //  The device has a new session: contexts may be gone
+    FUOTA_STARTED,      //  The first look after a start
 } fuota_happening_kind_t;
 
 typedef struct {
@@ -40,6 +41,7 @@ typedef struct {
     bool alien;           //  COMMAND: something in raw was not understood
     int64_t received_at;  //  COMMAND, UPLINK_SEEN: at the gateway
     const fuota_outcome_t *outcome;  //  OUTCOME
+    int64_t away;  //  STARTED: milliseconds in which nobody listened
 } fuota_happening_t;
 
 //  Read-only surroundings of a step.

@@ -36,14 +36,21 @@ s_start (fuota_worker_t *self)
         if (context == UINT32_MAX)
             rc = FUOTA_EFULL;
         else {
-            fuota_worker_wake (self, context, 0, self->now, true);
+            //  Before any deadline that passed meanwhile
+            fuota_worker_wake (self, context, 0, 0, WAKE_START);
             if (group.wake_at)
-                fuota_worker_wake (self, context, 0, group.wake_at, false);
+                fuota_worker_wake (self, context, 0, group.wake_at, WAKE_DUE);
             rc = fuota_worker_wake_devices (self, scan.key.data, context, true);
         }
     }
     fuota_scan_close (&scan);
     return rc;
+}
+
+static fuota_key_t
+s_alive_key (void)
+{
+    return fuota_key_bytes ("alive", 5);
 }
 
 static fuota_key_t
@@ -77,6 +84,10 @@ fuota_worker_new (fuota_db_t *db, const fuota_worker_config_t *config,
     if (!fuota_read_get (self->read, FUOTA_TABLE_META, &key, &value) &&
         value.size == 8 && fuota_be (value.data, 8) > self->next_row)
         self->next_row = fuota_be (value.data, 8);
+    key = s_alive_key ();
+    if (!fuota_read_get (self->read, FUOTA_TABLE_META, &key, &value) &&
+        value.size == 8 && (int64_t) fuota_be (value.data, 8) < now)
+        self->away = now - (int64_t) fuota_be (value.data, 8);
     fuota_key_t any = { .size = 0 };
     self->orders = config->owner == FUOTA_OWNER_DEPLOYMENT &&
                    !fuota_read_last (self->read, FUOTA_TABLE_ORDER, &any, &key);
@@ -301,6 +312,12 @@ fuota_worker_tick (fuota_worker_t *self)
         s_carry_out (self);
     while (!fuota_worker_full (self) &&
            fuota_deadline_take (&self->deadlines, self->now, &entry)) {
+        fuota_happening_t look = { .kind = FUOTA_TICK };
+        if (entry.force == WAKE_START) {
+            self->starting--;
+            look = (fuota_happening_t){ .kind = FUOTA_STARTED,
+                .away = self->away };
+        }
         uint16_t at = fuota_worker_group (self, self->contexts [entry.context]);
         if (at == NO_SLOT)
             continue;
@@ -315,7 +332,7 @@ fuota_worker_tick (fuota_worker_t *self)
         if (!entry.force && (!wake_at || wake_at > self->now))
             continue;
         self->stats.deadlines++;
-        fuota_worker_step (self, slot, device, &s_look);
+        fuota_worker_step (self, slot, device, &look);
     }
 }
 
@@ -362,18 +379,26 @@ s_write_records (fuota_worker_t *self)
     }
 }
 
+static void
+s_put_number (fuota_worker_t *self, fuota_key_t key, uint64_t number)
+{
+    uint8_t bytes [8];
+    fuota_writer_t writer = fuota_writer (bytes, sizeof bytes);
+    fuota_writer_be (&writer, number, 8);
+    fuota_batch_put (&self->batch, FUOTA_TABLE_META, &key,
+        fuota_slice (bytes, sizeof bytes));
+}
+
 const fuota_batch_t *
 fuota_worker_end (fuota_worker_t *self)
 {
     s_settle_groups (self);
     s_write_records (self);
     if (self->batch.rows) {
-        uint8_t bytes [8];
-        fuota_writer_t writer = fuota_writer (bytes, sizeof bytes);
-        fuota_key_t key = s_sequence_key (self);
-        fuota_writer_be (&writer, self->next_row, 8);
-        fuota_batch_put (&self->batch, FUOTA_TABLE_META, &key,
-            fuota_slice (bytes, sizeof bytes));
+        s_put_number (self, s_sequence_key (self), self->next_row);
+        //  Not before all know how long we were away
+        if (self->config.owner == FUOTA_OWNER_DEPLOYMENT && !self->starting)
+            s_put_number (self, s_alive_key (), (uint64_t) self->now);
     }
     fuota_read_reset (self->read);
     return &self->batch;

@@ -13,6 +13,13 @@
 #define TURN_GROUPS 256
 #define NO_SLOT 0xffff
 
+//  Why a deadline wakes.
+enum {
+    WAKE_DUE,   //  If its record says so
+    WAKE_LOOK,  //  Something around it changed
+    WAKE_START  //  The engine has started
+};
+
 //  A record in this turn, as it was read or as it is by now.
 typedef struct {
     uint8_t id [FUOTA_ID_SIZE];
@@ -41,7 +48,9 @@ struct fuota_worker {
     int64_t now;
     uint64_t next_row;
     bool clock_wrong;
-    bool orders;  //  There may be some in the table
+    bool orders;      //  There may be some in the table
+    int64_t away;     //  At the start: milliseconds since the last commit
+    size_t starting;  //  WAKE_START still to come
     fuota_batch_t batch;
     fuota_deadline_t deadlines;
 
@@ -60,9 +69,9 @@ struct fuota_worker {
 //  seen. UINT32_MAX if there is no memory.
 uint32_t fuota_worker_context (fuota_worker_t *self, const uint8_t *id);
 
-//  Wake a device (0: the group) at a time; by force: whatever its record says.
+//  Wake a device (0: the group) at a time.
 void fuota_worker_wake (fuota_worker_t *self, uint32_t context,
-    uint64_t dev_eui, int64_t at, bool force);
+    uint64_t dev_eui, int64_t at, uint8_t why);
 
 //  Every device of a deployment that has something before it is looked at; at
 //  start its own deadline is set too. Returns 0 or FUOTA_EDB.

@@ -223,7 +223,7 @@ s_device_changed (fuota_worker_t *self, fuota_group_slot_t *slot,
     device->dirty = true;
     if (now->wake_at && now->wake_at != before->wake_at)
         fuota_worker_wake (self, slot->context, device->dev_eui, now->wake_at,
-            false);
+            WAKE_DUE);
     if (now->has_group != before->has_group ||
         now->group_id != before->group_id)
         s_write_route (self, slot, device);
@@ -270,7 +270,8 @@ fuota_worker_changed (fuota_worker_t *self, fuota_group_slot_t *slot,
         return;
     slot->dirty = true;
     if (slot->group.wake_at && slot->group.wake_at != before->wake_at)
-        fuota_worker_wake (self, slot->context, 0, slot->group.wake_at, false);
+        fuota_worker_wake (self, slot->context, 0, slot->group.wake_at,
+            WAKE_DUE);
     if (slot->group.phase == FUOTA_OVER && before->phase != FUOTA_OVER)
         s_over (self, slot);
 }

@@ -63,12 +63,13 @@ fuota_worker_context (fuota_worker_t *self, const uint8_t *id)
 
 void
 fuota_worker_wake (fuota_worker_t *self, uint32_t context, uint64_t dev_eui,
-    int64_t at, bool force)
+    int64_t at, uint8_t why)
 {
     fuota_deadline_entry_t entry = { .at = at,
         .subject = dev_eui,
         .context = context,
-        .force = force };
+        .force = why };
+    self->starting += why == WAKE_START;
     //  Without memory for a deadline the engine would stall unnoticed
     int rc = fuota_deadline_put (&self->deadlines, entry);
     assert (rc == 0);
@@ -91,9 +92,11 @@ fuota_worker_wake_devices (fuota_worker_t *self, const uint8_t *id,
         if (fuota_record_decode (Device_fields, &device, scan.value) ||
             device.step == FUOTA_STEP_END)
             continue;
-        fuota_worker_wake (self, context, dev_eui, self->now, true);
+        fuota_worker_wake (self, context, dev_eui, start ? 0 : self->now,
+            start ? WAKE_START : WAKE_LOOK);
         if (start && device.wake_at)
-            fuota_worker_wake (self, context, dev_eui, device.wake_at, false);
+            fuota_worker_wake (self, context, dev_eui, device.wake_at,
+                WAKE_DUE);
     }
     fuota_scan_close (&scan);
     return 0;

@@ -46,6 +46,54 @@ static const struct {
     { "collecting", FUOTA_COLLECTING, 0 },
 };
 
+//  While devices are set up: until some are and some are not.
+static void
+s_some_ready (world_t *world)
+{
+    fuota_group_t group;
+    world_group (world, 0, &group);
+    while (group.phase == FUOTA_SETTING_UP &&
+           group.at_step [FUOTA_STEP_SESSION_WAIT] < 3) {
+        world_run_for (world, 1000);
+        world_group (world, 0, &group);
+    }
+}
+
+//  Nobody listens for a while, in whatever phase: no device is taken for
+//  silent, and what it said is not needed.
+static void
+test_world__away (void **state)
+{
+    static const int64_t times [] = { 10000, 3600000, 86400000 };
+    (void) state;
+    for (size_t i = 0; i < sizeof s_moments / sizeof *s_moments; i++)
+        for (unsigned t = 0; t < 3; t++)
+            for (unsigned kept = 0; kept < 2; kept++) {
+                world_t world;
+                world_plan_t plan = world_plan ();
+                fuota_group_t before, group;
+                plan.sim.loss = 50;
+                plan.retries = 2;
+                world_init (&world, &plan);
+                s_until (&world, s_moments [i].phase, s_moments [i].sent);
+                s_some_ready (&world);
+                world_group (&world, 0, &before);
+                world_away (&world, times [t], kept);
+                world_run_for (&world, 0);
+                world_group (&world, 0, &group);
+                if (before.phase == FUOTA_SETTING_UP)
+                    assert_true (group.setup_deadline - before.setup_deadline >=
+                                 times [t]);
+                if (world_run (&world, 10))
+                    fail_msg ("%s: not over", s_moments [i].name);
+                world_check (&world);
+                if (s_ended (&world, FUOTA_END_COMPLETE) != 10)
+                    fail_msg ("%s, away for %d s: not all complete",
+                        s_moments [i].name, (int) (times [t] / 1000));
+                world_release (&world);
+            }
+}
+
 //  Paused for an hour (the window closes meanwhile) or for ten seconds: then
 //  all are complete all the same.
 static void
@@ -264,6 +312,7 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_world__away),
         cmocka_unit_test (test_world__pause_and_resume),
         cmocka_unit_test (test_world__cancel),
         cmocka_unit_test (test_world__quorum_and_deadline),

@@ -406,6 +406,25 @@ world_run_for (world_t *self, int64_t milliseconds)
     self->now = until;
 }
 
+void
+world_away (world_t *self, int64_t milliseconds, bool kept)
+{
+    int64_t until = self->now + milliseconds;
+    s_engine_stop (self);
+    for (int64_t due; (due = fuota_sim_due (self->sim)) <= until;) {
+        fuota_event_t event;
+        fuota_outcome_t outcome;
+        self->now = due > self->now ? due : self->now;
+        fuota_sim_tick (self->sim, self->now);
+        while (!kept && fuota_sim_event (self->sim, &event))
+            continue;
+        while (!kept && fuota_sim_outcome (self->sim, &outcome))
+            continue;
+    }
+    self->now = until;
+    s_engine_start (self);
+}
+
 int
 world_run (world_t *self, unsigned days)
 {

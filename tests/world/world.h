@@ -73,6 +73,10 @@ int world_run (world_t *self, unsigned days);
 //  Run for so long.
 void world_run_for (world_t *self, int64_t milliseconds);
 
+//  The engine is not there for so long, and the network goes on. What it says
+//  meanwhile waits, or is lost too if nobody keeps it.
+void world_away (world_t *self, int64_t milliseconds, bool kept);
+
 //  Operate on deployment i.
 void world_operate (world_t *self, uint32_t i, fuota_operate_t operate);
 
