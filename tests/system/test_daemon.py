@@ -18,7 +18,7 @@ def expect(what, got, want):
         raise Failure(f"{what}: {got!r}, expected {want!r}")
 
 
-def deploy(world, name, size, devices=50, first=0, check=True):
+def deploy(world, name, size, devices=50, first=0, *options, check=True):
     image = os.path.join(world.folder, "image.bin")
     with open(image, "wb") as out:
         out.write(os.urandom(size))
@@ -28,7 +28,7 @@ def deploy(world, name, size, devices=50, first=0, check=True):
                        for i in range(devices))
     return world.ctl("deploy", image, "--name", name, "--devices", listed,
                      "--dr", "5", "--uplink-interval", "20", "--application",
-                     APPLICATION, check=check)
+                     APPLICATION, *options, check=check)
 
 
 def configuration():
@@ -98,7 +98,7 @@ def full_state():
 
 def full_disk():
     """Disk full while running: a status of its own, and nothing lost."""
-    world = World(sim=SIM, scale=400)
+    world = World(sim=SIM, scale=100)
     state = os.path.join(world.folder, "state")
     os.mkdir(state, 0o700)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "fuota",
@@ -109,17 +109,26 @@ def full_disk():
     try:
         world.start_sim()
         world.start()
-        deploy(world, "disk", 20000)
+        deploy(world, "disk", 20000, 50, 0, "--retries", "10")
         filler = os.path.join(state, "filler")
-        with open(filler, "wb", buffering=0) as out:
-            try:
-                while True:
-                    out.write(bytes(4096))
-            except OSError:
-                pass  #  That was wanted: nothing is left
-        #  One more would need what is not there
-        deploy(world, "more", 1000000, 4, 1000, check=False)
-        status = until("the disk is full", lambda: world.broker.poll(), 120)
+
+        def over():
+            #  Again and again: a tmpfs finds room where it had given more than
+            #  was written
+            with open(filler, "ab", buffering=0) as out:
+                try:
+                    while True:
+                        out.write(bytes(4096))
+                except OSError:
+                    pass  #  That was wanted: nothing is left
+            return world.broker.poll()
+
+        #  One more than there is room for; nobody lives to answer
+        for i in range(20):
+            if over() is None:
+                deploy(world, f"more-{i}", 1000000, 4, 1000 + 4 * i,
+                       "--timeout", "2", check=False)
+        status = until("the disk is full", over)
         expect("exit status on a full disk", status, 6)
         os.unlink(filler)
         world.start()
