@@ -20,11 +20,26 @@ option (FUOTA_MQTT "MQTT to ChirpStack (needs libmosquitto)"
 if (FUOTA_MQTT AND NOT MOSQUITTO_FOUND)
     message (FATAL_ERROR "FUOTA_MQTT needs libmosquitto-dev")
 endif ()
-if (FUOTA_MQTT AND FUOTA_GRPC)
-    fuota_library (chirpstack_actor host/mqtt_link.c host/chirpstack_actor.c)
-    target_link_libraries (chirpstack_actor PUBLIC chirpstack grpc_link
-        broker_actors PkgConfig::CZMQ PkgConfig::ZMQ
+if (FUOTA_MQTT)
+    fuota_library (mqtt_link host/mqtt_link.c)
+    target_link_libraries (mqtt_link PUBLIC schema PkgConfig::CZMQ
         PRIVATE PkgConfig::MOSQUITTO)
+    target_compile_definitions (mqtt_link PUBLIC FUOTA_MQTT=1)
+else ()
+    add_library (mqtt_link INTERFACE)
+    target_compile_definitions (mqtt_link INTERFACE FUOTA_MQTT=0)
+endif ()
+
+#  A ZeroMQ back end as a host: events are ChirpStack's.
+fuota_library (zmq_host host/zmq_host.c)
+target_link_libraries (zmq_host PUBLIC chirpstack)
+fuota_library (zmq_actor host/zmq_link.c host/zmq_actor.c)
+target_link_libraries (zmq_actor PUBLIC zmq_host mqtt_link broker_actors
+    PkgConfig::CZMQ PkgConfig::ZMQ)
+
+if (FUOTA_MQTT AND FUOTA_GRPC)
+    fuota_library (chirpstack_actor host/chirpstack_actor.c)
+    target_link_libraries (chirpstack_actor PUBLIC zmq_actor grpc_link)
     #  Simulated gateways and devices on its MQTT broker.
     fuota_library (lora_actor host/lora_actor.c)
     target_link_libraries (lora_actor PUBLIC lora_core chirpstack_actor)

@@ -251,7 +251,7 @@ s_take_group (self_t *self, const char *prefix, config_setting_t *group)
 static void
 s_settle (fuota_config_t *config)
 {
-    if (strcmp (config->host_type, "chirpstack") == 0) {
+    if (strcmp (config->host_type, "sim") != 0) {
         config->deploy.margin_c = config->chirpstack.margin_c;
         config->deploy.margin_b = config->chirpstack.margin_b;
     }
@@ -275,6 +275,42 @@ s_check_clocks (self_t *self, config_t *handle)
         "clock.threshold", value, "at most deploy.guard");
 }
 
+static void
+s_fault_of (self_t *self, config_t *handle, const char *key, const char *value,
+    const char *allowed)
+{
+    config_setting_t *setting = config_lookup (handle, key);
+    s_fault (self, setting ? setting : config_lookup (handle, "host"), key,
+        *value ? value : "empty", allowed);
+}
+
+//  Ways in and out that do not go together.
+static void
+s_check_host (self_t *self, config_t *handle)
+{
+    const fuota_config_t *config = self->config;
+    const fuota_config_chirpstack_t *chirpstack = &config->chirpstack;
+    if (strcmp (config->host_type, "sim") == 0) {
+        if (strcmp (config->host_events, "auto") != 0)
+            s_fault_of (self, handle, "host.events", config->host_events,
+                "auto, for the simulator has its own");
+        return;
+    }
+    if (!fuota_config_events_by (config, "zmq"))
+        return;
+    if (!*config->zmq.events && !*config->zmq.subscribe)
+        s_fault_of (self, handle, "host.zmq.events", "",
+            "an endpoint here or in host.zmq.subscribe");
+    if (strcmp (config->host_type, "chirpstack") != 0)
+        return;
+    if (strcmp (chirpstack->unicast, "grpc") != 0)
+        s_fault_of (self, handle, "host.chirpstack.unicast",
+            chirpstack->unicast, "grpc where host.events is zmq");
+    if (*chirpstack->gateway_prefix)
+        s_fault_of (self, handle, "host.chirpstack.gateway_prefix",
+            chirpstack->gateway_prefix, "empty where host.events is zmq");
+}
+
 static int
 s_take (self_t *self, config_t *handle, int read)
 {
@@ -293,6 +329,7 @@ s_take (self_t *self, config_t *handle, int read)
     }
     s_settle (self->config);
     s_check_clocks (self, handle);
+    s_check_host (self, handle);
     config_destroy (handle);
     return self->count ? -1 : 0;
 }
@@ -325,6 +362,15 @@ s_check_numbers (self_t *self, FILE *file)
             at = end > at ? end : at + 1;
         }
     }
+}
+
+bool
+fuota_config_events_by (const fuota_config_t *self, const char *what)
+{
+    bool chirpstack = strcmp (self->host_type, "chirpstack") == 0;
+    return strcmp (self->host_events, "auto") == 0
+               ? strcmp (what, chirpstack ? "mqtt" : "zmq") == 0
+               : strcmp (what, self->host_events) == 0;
 }
 
 int

@@ -45,6 +45,16 @@ typedef struct {
     char tenant_id [41];  //  Empty: a tenant is created, too
 } fuota_config_lorawan_t;
 
+//  A ZeroMQ back end. Empty endpoints: not used.
+typedef struct {
+    char events [128];     //  PULL: bound, or connected with '>' before it
+    char subscribe [128];  //  SUB: connected
+    char topic [160];      //  What its topics begin with
+    char downlinks [128];  //  ROUTER: bound
+    char admitted [256];   //  Keys of those who may connect by tcp
+    char peer_key [256];   //  Public key of whom we connect to by tcp
+} fuota_config_zmq_t;
+
 typedef struct {
     char state_folder [256];
     uint32_t state_map_mib;    //  Address space, not disk
@@ -61,11 +71,13 @@ typedef struct {
     char events_endpoint [128];
     uint32_t time_scale;       //  1 = real time
     int64_t time_origin;       //  UTC milliseconds a scaled clock starts from
-    char host_type [16];       //  "sim" or "chirpstack"
+    char host_type [16];       //  "sim", "chirpstack" or "zmq"
+    char host_events [8];      //  "auto": by MQTT or ZeroMQ, as the type is
     char host_endpoint [128];  //  Empty: the simulator in this process
     fuota_sim_config_t sim;
     fuota_config_chirpstack_t chirpstack;
     fuota_config_lorawan_t lorawan;
+    fuota_config_zmq_t zmq;
     fuota_wish_defaults_t deploy;
     fuota_profile_t profiles [FUOTA_CONFIG_PROFILES];
     size_t profile_count;
@@ -78,6 +90,9 @@ typedef struct {
 
 //  Every key at its default.
 void fuota_config_defaults (fuota_config_t *self);
+
+//  Do events come by ZeroMQ, by MQTT?
+bool fuota_config_events_by (const fuota_config_t *self, const char *what);
 
 //  Read a file, or a text that is called name in faults. What it does not say
 //  is at its default. Returns 0, or -1 with every fault printed to faults and

@@ -16,9 +16,10 @@ typedef enum {
     KIND_I32,
     KIND_I64,
     KIND_BOOL,
-    KIND_EUI,      //  "70b3d57ed0000001"
-    KIND_ADDRESS,  //  "01000000/8" to a prefix and its bits
-    KIND_WORDS     //  [ "*" ]: applications
+    KIND_EUI,       //  "70b3d57ed0000001"
+    KIND_ADDRESS,   //  "01000000/8" to a prefix and its bits
+    KIND_ENDPOINT,  //  ipc://PATH, tcp://ADDRESS:PORT; empty if min is 0
+    KIND_WORDS      //  [ "*" ]: applications
 } fuota_config_kind_t;
 
 typedef struct {

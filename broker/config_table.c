@@ -50,7 +50,9 @@ const fuota_config_row_t fuota_config_rows [] = {
     { "time.origin", KIND_I64, AT (time_origin), "0", 0, 4102444800000,
         "0 to 4102444800000, UTC milliseconds" },
     { "host.type", KIND_CHOICE, AT (host_type), "sim", 0, 0,
-        "sim, chirpstack" },
+        "sim, chirpstack, zmq" },
+    { "host.events", KIND_CHOICE, AT (host_events), "auto", 0, 0,
+        "auto, mqtt, zmq" },
     { "host.endpoint", KIND_TEXT, AT (host_endpoint), "", 0, 127,
         "empty for the simulator inside, or ipc://PATH of one outside" },
     { "host.sim.seed", KIND_I64, AT (sim.seed), "1", 0, INT64_MAX, "0 and up" },
@@ -134,6 +136,21 @@ const fuota_config_row_t fuota_config_rows [] = {
         AT (chirpstack.margin_c), "5000", 0, 600000, "0 to 600000 ms" },
     { "host.chirpstack.multicast_class_b_margin", KIND_U32,
         AT (chirpstack.margin_b), "5000", 0, 600000, "0 to 600000 ms" },
+    { "host.zmq.events", KIND_ENDPOINT, AT (zmq.events),
+        "ipc:///run/fuotad/host.events", 0, 127,
+        "ipc://PATH or tcp://ADDRESS:PORT, with > before it to connect; "
+        "empty: none" },
+    { "host.zmq.subscribe", KIND_ENDPOINT, AT (zmq.subscribe), "", 0, 127,
+        "ipc://PATH or tcp://ADDRESS:PORT; empty: none" },
+    { "host.zmq.topic", KIND_TEXT, AT (zmq.topic), "", 0, 159,
+        "what topics begin with; empty: all" },
+    { "host.zmq.downlinks", KIND_ENDPOINT, AT (zmq.downlinks),
+        "ipc:///run/fuotad/host.downlinks", 1, 127,
+        "ipc://PATH or tcp://ADDRESS:PORT" },
+    { "host.zmq.admitted", KIND_TEXT, AT (zmq.admitted),
+        "/etc/fuota/curve/hosts", 1, 255, "a folder" },
+    { "host.zmq.peer_key", KIND_TEXT, AT (zmq.peer_key),
+        "/etc/fuota/curve/host", 1, 255, "a file" },
     { "lorawan.topic_prefix", KIND_TEXT, AT (lorawan.topic_prefix), "eu868", 0,
         63, "the region's topic_prefix; empty: none" },
     { "lorawan.region", KIND_REGION, AT (lorawan.air.region), "EU868", 1, 16,
@@ -257,6 +274,18 @@ s_set_address (void *field, const char *text)
 }
 
 static bool
+s_is_endpoint (const fuota_config_row_t *row, const char *text)
+{
+    if (*text == '>' && strchr (row->allowed, '>'))
+        text++;
+    if (strncmp (text, "ipc://", 6) == 0)
+        return text [6] != 0;
+    const char *port = strrchr (text, ':');
+    return strncmp (text, "tcp://", 6) == 0 && port > text + 6 && port [1] &&
+           (strspn (port + 1, "0123456789") == strlen (port + 1));
+}
+
+static bool
 s_set_text (const fuota_config_row_t *row, char *field, const char *text)
 {
     size_t size = strlen (text);
@@ -268,6 +297,9 @@ s_set_text (const fuota_config_row_t *row, char *field, const char *text)
             break;
         case KIND_REGION:
             good = good && fuota_region_find (text);
+            break;
+        case KIND_ENDPOINT:
+            good = good && (*text ? s_is_endpoint (row, text) : row->min == 0);
             break;
         case KIND_EUI:
             good = size == 16 && s_hex (text, 16, &eui);

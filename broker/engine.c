@@ -6,6 +6,7 @@
 #include "broker/host/sim_actor.h"
 #include "broker/engine_chirpstack.h"
 #include "broker/engine_pool.h"
+#include "broker/engine_zmq.h"
 #include "broker/outbox_actor.h"
 #include "broker/radio_actor.h"
 #include "broker/router_actor.h"
@@ -19,20 +20,24 @@ typedef struct {
     fuota_control_args_t control;
     fuota_pool_args_t pool;
     fuota_engine_chirpstack_t *chirpstack;
+    fuota_zmq_args_t zmq;
     fuota_worker_args_t deployments, clock;
     fuota_radio_t *radio;
     fuota_control_table_t table;
 } s_parts_t;
 
-//  A socket bound or connected at an endpoint of the host: ENDPOINT.SUFFIX.
+//  A socket connected to an endpoint of a broker: ENDPOINT.SUFFIX.
 static zsock_t *
-s_host_socket (int type, bool bind, const char *endpoint, const char *suffix)
+s_host_socket (int type, const char *endpoint, const char *suffix)
 {
     zsock_t *sock = zsock_new (type);
     assert (sock);
-    int rc = bind ? zsock_bind (sock, "%s.%s", endpoint, suffix)
-                  : zsock_connect (sock, "%s.%s", endpoint, suffix);
-    if (rc == -1) {
+    //  Nothing waits for a broker that is not there; each connection says so
+    if (streq (suffix, "downlinks")) {
+        zsock_set_immediate (sock, 1);
+        zsock_set_probe_router (sock, 1);
+    }
+    if (zsock_connect (sock, "%s.%s", endpoint, suffix) == -1) {
         zsys_error ("host: %s.%s: %s", endpoint, suffix, zmq_strerror (errno));
         zsock_destroy (&sock);
     }
@@ -47,11 +52,9 @@ fuota_engine_sim (const fuota_config_t *config)
                                   fuota_clock_now ()) };
     assert (args.sim);
     if (*endpoint) {
-        args.inbox = s_host_socket (ZMQ_PULL, false, endpoint, "downlinks");
-        args.events = s_host_socket (ZMQ_PUSH, false, endpoint, "events");
-        args.outcomes = s_host_socket (ZMQ_PUSH, false, endpoint, "outcomes");
-        args.questions =
-            s_host_socket (ZMQ_DEALER, false, endpoint, "questions");
+        args.inbox = s_host_socket (ZMQ_DEALER, endpoint, "downlinks");
+        args.events = s_host_socket (ZMQ_PUSH, endpoint, "events");
+        args.questions = s_host_socket (ZMQ_DEALER, endpoint, "questions");
     }
     else {
         args.inbox = zsock_new_pull ("@inproc://host");
@@ -59,7 +62,7 @@ fuota_engine_sim (const fuota_config_t *config)
         args.outcomes = zsock_new_push (">inproc://outbox");
         args.questions = zsock_new_dealer ("@inproc://questions");
     }
-    if (args.inbox && args.events && args.outcomes && args.questions)
+    if (args.inbox && args.events && args.questions)
         return zactor_new (fuota_sim_actor, &args);
     zsock_destroy (&args.inbox);
     zsock_destroy (&args.events);
@@ -69,36 +72,24 @@ fuota_engine_sim (const fuota_config_t *config)
     return NULL;
 }
 
-//  Where the host's sockets are, if it is in another process.
-static const char *
-s_outside (const fuota_config_t *config)
+//  Where the host is asked; NULL if it has no such door or, with a line
+//  logged, if that cannot be bound.
+static zsock_t *
+s_questions (const fuota_config_t *config)
 {
-    return streq (config->host_type, "sim") ? config->host_endpoint : "";
+    if (!fuota_engine_zmq_wanted (config))
+        return zsock_new_dealer (">inproc://questions");
+    return fuota_engine_zmq_questions (config);
 }
 
 static int
 s_open_sockets (s_parts_t *parts, const fuota_config_t *config)
 {
-    const char *endpoint = s_outside (config);
-    if (*endpoint) {
-        parts->router.inbox =
-            s_host_socket (ZMQ_PULL, true, endpoint, "events");
-        parts->outbox.host =
-            s_host_socket (ZMQ_PUSH, true, endpoint, "downlinks");
-        parts->outbox.outcomes =
-            s_host_socket (ZMQ_PULL, true, endpoint, "outcomes");
-        parts->control.host =
-            s_host_socket (ZMQ_DEALER, true, endpoint, "questions");
-        if (!parts->outbox.outcomes || !parts->control.host)
-            return FUOTA_EXIT_ENDPOINT;
-    }
-    else {
-        parts->router.inbox = zsock_new_pull ("@inproc://router");
-        parts->outbox.host = zsock_new_push (">inproc://host");
-        parts->control.host = zsock_new_dealer (">inproc://questions");
-    }
-    if (!parts->router.inbox || !parts->outbox.host ||
-        fuota_control_bind (&parts->control, config->control_endpoint,
+    parts->router.inbox = zsock_new_pull ("@inproc://router");
+    parts->outbox.host = zsock_new_push (">inproc://host");
+    assert (parts->router.inbox && parts->outbox.host);
+    parts->control.host = s_questions (config);
+    if (fuota_control_bind (&parts->control, config->control_endpoint,
             config->events_endpoint))
         return FUOTA_EXIT_ENDPOINT;
     return 0;
@@ -173,7 +164,6 @@ s_close (s_parts_t *parts, fuota_engine_t *self)
 {
     zsock_destroy (&parts->router.inbox);
     zsock_destroy (&parts->outbox.host);
-    zsock_destroy (&parts->outbox.outcomes);
     zsock_destroy (&parts->control.requests);
     zsock_destroy (&parts->control.events);
     zsock_destroy (&parts->control.host);
@@ -183,6 +173,7 @@ s_close (s_parts_t *parts, fuota_engine_t *self)
     fuota_radio_destroy (&parts->radio);
     fuota_outbox_destroy (&parts->outbox.outbox);
     fuota_engine_chirpstack_close (&parts->chirpstack);
+    fuota_zmq_args_release (&parts->zmq);
     fuota_engine_pool_close (self, &parts->pool);
     fuota_db_close (&self->db);
 }
@@ -192,12 +183,15 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
 {
     s_parts_t parts = { .table = { 0 } };
     bool chirpstack = streq (config->host_type, "chirpstack");
+    bool zmq = fuota_engine_zmq_wanted (config);
     *self = (fuota_engine_t){ 0 };
     int rc = s_open_state (&parts, self, config);
     if (!rc)
         rc = s_open_sockets (&parts, config);
     if (!rc && chirpstack)
         rc = fuota_engine_chirpstack_open (&parts.chirpstack, config);
+    if (!rc && zmq)
+        rc = fuota_engine_zmq_open (self, &parts.zmq, config);
     if (!rc)
         rc = fuota_engine_pool_open (self, &parts.pool, config);
     if (rc) {
@@ -216,7 +210,9 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     self->control = zactor_new (fuota_control_actor, &parts.control);
     if (chirpstack)
         fuota_engine_chirpstack_start (self, &parts.chirpstack);
-    else if (!*config->host_endpoint)
+    else if (zmq)
+        self->zmq = zactor_new (fuota_zmq_actor, &parts.zmq);
+    else
         self->sim = fuota_engine_sim (config);
     return 0;
 }
@@ -226,6 +222,7 @@ fuota_engine_stop (fuota_engine_t *self)
 {
     zactor_destroy (&self->sim);
     zactor_destroy (&self->chirpstack);
+    zactor_destroy (&self->zmq);
     zactor_destroy (&self->control);
     zactor_destroy (&self->outbox);
     zactor_destroy (&self->pool);
@@ -267,6 +264,7 @@ s_actor (fuota_engine_t *self, unsigned i, const char **name)
         { self->control, "control" },
         { self->sim, "sim" },
         { self->chirpstack, "chirpstack" },
+        { self->zmq, "zmq" },
     };
     if (i >= sizeof actors / sizeof *actors)
         return NULL;

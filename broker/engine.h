@@ -32,7 +32,7 @@ typedef struct {
     zactor_t *pool;  //  NULL: without a parity environment
     zactor_t *store, *clock, *deployments, *radio, *router, *outbox, *control;
     zactor_t *sim;  //  NULL if the host is another, or in another process
-    zactor_t *chirpstack;  //  NULL if the host is another
+    zactor_t *chirpstack, *zmq;  //  NULL if the host is another
 } fuota_engine_t;
 
 //  Start everything. The configuration is borrowed and outlives the engine.

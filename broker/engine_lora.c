@@ -7,6 +7,7 @@
 
 #include "broker/clock.h"
 #include "broker/engine_chirpstack.h"
+#include "broker/engine_host.h"
 
 #if FUOTA_CHIRPSTACK
 #include "broker/host/grpc_link.h"

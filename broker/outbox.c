@@ -280,6 +280,19 @@ fuota_outbox_outcome (fuota_outbox_t *self, const fuota_outcome_t *outcome)
     }
 }
 
+void
+fuota_outbox_renew (fuota_outbox_t *self)
+{
+    for (uint32_t at = 0; at < self->entry_count; at++) {
+        fuota_outbox_entry_t *entry = &self->entries [at];
+        bool late = entry->state == FUOTA_OUTBOX_WAITING && entry->tries;
+        if (late)
+            entry->tries = 0;
+        if (late || entry->state == FUOTA_OUTBOX_HANDED)
+            fuota_outbox_wake_at (self, at, self->now);
+    }
+}
+
 bool
 fuota_outbox_forward (fuota_outbox_t *self, fuota_outcome_t *outcome)
 {

@@ -48,6 +48,10 @@ void fuota_outbox_wake (fuota_outbox_t *self);
 void fuota_outbox_outcome (fuota_outbox_t *self,
     const fuota_outcome_t *outcome);
 
+//  The host's end began anew: what it had not answered it may not know of, so
+//  that is given again as if patience had ended; who was put off goes now.
+void fuota_outbox_renew (fuota_outbox_t *self);
+
 //  Next downlink for the host, while there is one and the host's window is
 //  not full. Holds key material for GROUP_CREATE: wipe it after use.
 bool fuota_outbox_downlink (fuota_outbox_t *self, fuota_downlink_t *downlink);

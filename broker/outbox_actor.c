@@ -30,15 +30,17 @@ s_outcome (self_t *self, zframe_t *body)
 }
 
 static void
-s_message (self_t *self, zsock_t *from)
+s_message (self_t *self)
 {
-    zmsg_t *msg = zmsg_recv (from);
+    zmsg_t *msg = zmsg_recv (self->inbox);
     if (!msg)
         return;
     zframe_t *kind = zmsg_first (msg);
     zframe_t *body = zmsg_next (msg);
     if (body && zframe_streq (kind, "O"))
         s_outcome (self, body);
+    else if (zframe_streq (kind, "R"))
+        fuota_outbox_renew (self->args.outbox);
     else if (!zframe_streq (kind, "W"))
         self->malformed++;
     zmsg_destroy (&msg);
@@ -52,7 +54,7 @@ s_hand_over (self_t *self)
     while (fuota_outbox_downlink (self->args.outbox, &downlink)) {
         size_t size = fuota_record_encode (Downlink_fields, &downlink, bytes,
             sizeof bytes);
-        //  A host in another process may not be there: later then
+        //  Its inbox is full: later then
         if (zmq_send (zsock_resolve (self->args.host), bytes, size,
                 ZMQ_DONTWAIT) < 0) {
             fuota_outcome_t later = { .kind = FUOTA_RETRY,
@@ -95,13 +97,11 @@ static void
 s_turn (self_t *self)
 {
     fuota_outbox_t *outbox = self->args.outbox;
-    zsock_t *from [] = { self->inbox, self->args.outcomes };
     if (!s_begin (self))
         return;
-    for (unsigned i = 0; i < 2; i++)
-        for (unsigned n = 0;
-             from [i] && n < TURN && zsock_events (from [i]) & ZMQ_POLLIN; n++)
-            s_message (self, from [i]);
+    for (unsigned n = 0; n < TURN && zsock_events (self->inbox) & ZMQ_POLLIN;
+         n++)
+        s_message (self);
     //  A word of the store may have come after we began: look at what is there
     //  now, or its rows would wait until we look by ourselves
     if (!s_begin (self))
@@ -142,8 +142,6 @@ fuota_outbox_actor (zsock_t *pipe, void *args)
     assert (self.inbox && self.deployments && self.clock);
     zpoller_t *poller = zpoller_new (pipe, self.inbox, NULL);
     assert (poller);
-    if (self.args.outcomes)
-        zpoller_add (poller, self.args.outcomes);
     zsock_signal (pipe, 0);
     while (!self.terminated) {
         void *which = zpoller_wait (poller,
@@ -160,7 +158,6 @@ fuota_outbox_actor (zsock_t *pipe, void *args)
     zsock_destroy (&self.deployments);
     zsock_destroy (&self.clock);
     zsock_destroy (&self.args.host);
-    zsock_destroy (&self.args.outcomes);
     fuota_outbox_destroy (&self.args.outbox);
     fuota_mckey_thread_end ();
 }

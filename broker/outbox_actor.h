@@ -5,6 +5,7 @@
 //  inproc://outbox (PULL)
 //      ["W"]               from the store: rows may have changed
 //      ["O"][Outcome]      from a host; may hold a root key
+//      ["R"]               from a host: its other end began anew
 //  host inbox (PUSH to the endpoint given)
 //      [Downlink]
 //  inproc://deployments, inproc://clock (PUSH)
@@ -24,8 +25,6 @@
 typedef struct {
     fuota_outbox_t *outbox;  //  Owned by the actor from now on
     zsock_t *host;           //  PUSH to the host, owned too
-    zsock_t *outcomes;       //  PULL from a host in another process, owned;
-                             //  NULL = hosts push to inproc://outbox
 } fuota_outbox_args_t;
 
 void fuota_outbox_actor (zsock_t *pipe, void *args);

@@ -6,6 +6,19 @@ fuota_test (unit chirpstack_inquiry LIBS chirpstack)
 fuota_test (unit provision LIBS provision)
 fuota_fuzz (chirpstack LIBS chirpstack)
 fuota_fuzz (inquiry LIBS chirpstack control_core)
+
+#  A ZeroMQ back end as a host.
+fuota_test (unit zmq_host LIBS zmq_host)
+fuota_test (actor zmq_actor LIBS zmq_actor TIMEOUT 60)
+fuota_fuzz (zmq LIBS zmq_host)
+add_executable (example_back_end ${CMAKE_SOURCE_DIR}/docs/example_back_end.c)
+target_link_libraries (example_back_end PRIVATE fuota_warnings schema
+    PkgConfig::ZMQ)
+#  The back end is Debian's own Python
+add_test (NAME system/zmq COMMAND ${FUOTA_DEBIAN_PYTHON} -B
+    ${CMAKE_CURRENT_SOURCE_DIR}/system/test_zmq.py)
+set_tests_properties (system/zmq PROPERTIES LABELS system TIMEOUT 300
+    SKIP_RETURN_CODE 77 ENVIRONMENT FUOTA_BUILD=${CMAKE_BINARY_DIR})
 if (FUOTA_MQTT AND FUOTA_GRPC)
     pkg_check_modules (MOSQUITTO REQUIRED IMPORTED_TARGET libmosquitto)
     fuota_test (actor chirpstack_actor LIBS chirpstack_actor TIMEOUT 60)

@@ -281,9 +281,9 @@ s_gateway (fuota_chirpstack_t *self, const char *topic, fuota_slice_t body,
 {
     fuota_chirpstack_down_t down;
     fuota_chirpstack_ack_t ack;
-    int rc = FUOTA_EFORMAT;
+    int rc = FUOTA_ENOTFOUND;
     if (body.size > FUOTA_CHIRPSTACK_BODY)
-        return rc;
+        return FUOTA_EFORMAT;
     if (s_ends (topic, "/command/down")) {
         rc = fuota_chirpstack_gateway_down (body, &down);
         if (!rc)
@@ -298,7 +298,7 @@ s_gateway (fuota_chirpstack_t *self, const char *topic, fuota_slice_t body,
     return rc;
 }
 
-void
+int
 fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
     fuota_slice_t body, int64_t now)
 {
@@ -323,6 +323,7 @@ fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
     else
         rc = s_gateway (self, topic, body, now);
     self->stats.malformed += rc != 0;
+    return rc;
 }
 
 void

@@ -103,9 +103,20 @@ void fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
 bool fuota_chirpstack_told (fuota_chirpstack_t *self, fuota_answer_t *answer);
 
 //  A message of a topic we subscribed to. Whatever it is: counted, used or
-//  dropped.
-void fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
+//  dropped. Returns 0, FUOTA_ENOTFOUND for a topic that is none of the host's,
+//  or FUOTA_EFORMAT.
+int fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
     fuota_slice_t body, int64_t now);
+
+//  An event in our own words.
+void fuota_chirpstack_tell (fuota_chirpstack_t *self,
+    const fuota_event_t *event);
+
+//  A command is in the device's queue under that UUID, or will be: the fate of
+//  the item, when it is heard, is that of the row. Forgotten some time after
+//  it has expired.
+void fuota_chirpstack_queued (fuota_chirpstack_t *self,
+    const fuota_downlink_t *want, const char *item, int64_t now);
 
 //  The connection of MQTT was lost: what was said meanwhile may be lost, too.
 void fuota_chirpstack_deaf (fuota_chirpstack_t *self);

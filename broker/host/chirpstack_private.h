@@ -144,10 +144,6 @@ extern const fuota_chirpstack_row_t fuota_chirpstack_states_row;
 //  A job that is free: used now. NULL if there is none.
 fuota_chirpstack_job_t *fuota_chirpstack_job (fuota_chirpstack_t *self);
 
-//  An event for the engine.
-void fuota_chirpstack_tell (fuota_chirpstack_t *self,
-    const fuota_event_t *event);
-
 //  An outcome of a downlink, to be completed by the caller.
 fuota_outcome_t *fuota_chirpstack_say (fuota_chirpstack_t *self,
     const fuota_downlink_t *want, OutcomeKind kind, int64_t now);
@@ -160,9 +156,5 @@ void fuota_chirpstack_free (fuota_chirpstack_t *self,
 void fuota_chirpstack_finish (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, OutcomeKind kind, const char *words,
     int64_t now);
-
-//  A command is in the device's queue under that name, or will be.
-void fuota_chirpstack_queued (fuota_chirpstack_t *self,
-    const fuota_downlink_t *want, const char *item, int64_t now);
 
 #endif

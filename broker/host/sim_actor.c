@@ -6,11 +6,13 @@
 
 #define TURN 256
 #define GONE 1000  //  Real milliseconds: nobody takes our answer any more
+#define MUTE 50    //  Real milliseconds: is the broker back?
 
 typedef struct {
     fuota_sim_args_t args;
     zsock_t *pipe;
     uint64_t malformed;
+    bool mute;  //  Outcomes wait for a broker that is away
     bool terminated;
 } self_t;
 
@@ -32,6 +34,15 @@ s_downlink (self_t *self)
     zframe_destroy (&body);
 }
 
+//  The world goes on without a broker; what there is to say to it waits.
+static bool
+s_outcome (self_t *self, fuota_outcome_t *outcome)
+{
+    self->mute = !self->args.outcomes &&
+                 !(zsock_events (self->args.inbox) & ZMQ_POLLOUT);
+    return !self->mute && fuota_sim_outcome (self->args.sim, outcome);
+}
+
 //  Events wait when the engine is busy: pressure reaches the network here.
 static void
 s_speak (self_t *self)
@@ -39,10 +50,13 @@ s_speak (self_t *self)
     fuota_event_t event;
     fuota_outcome_t outcome;
     uint8_t bytes [FUOTA_RECORD_MAX];
-    while (fuota_sim_outcome (self->args.sim, &outcome)) {
+    while (s_outcome (self, &outcome)) {
         size_t size =
             fuota_record_encode (Outcome_fields, &outcome, bytes, sizeof bytes);
-        zsock_send (self->args.outcomes, "sb", "O", bytes, size);
+        if (self->args.outcomes)
+            zsock_send (self->args.outcomes, "sb", "O", bytes, size);
+        else
+            zsock_send (self->args.inbox, "b", bytes, size);
     }
     fuota_mckey_wipe (&outcome, sizeof outcome);
     fuota_mckey_wipe (bytes, sizeof bytes);
@@ -124,7 +138,8 @@ fuota_sim_actor (zsock_t *pipe, void *args)
     zsock_signal (pipe, 0);
     while (!self.terminated) {
         void *which = zpoller_wait (poller,
-            fuota_clock_wait (fuota_sim_due (self.args.sim), 60000));
+            fuota_clock_wait (fuota_sim_due (self.args.sim),
+                self.mute ? MUTE : 60000));
         if (which == pipe)
             s_handle_pipe (&self);
         else if (!which && zpoller_terminated (poller))

@@ -2,12 +2,14 @@
 //
 //  sim_actor - the simulated network as a host, on the engine's clock.
 //
-//  In fuotad its sockets are inproc, in fuota-sim they lead to another
-//  process: the frames are those of every host (docs/wire.md).
+//  In fuotad its sockets are inproc. In fuota-sim they lead to another process,
+//  as those of any ZeroMQ back end (docs/wire.md): there inbox is a DEALER on
+//  which outcomes go back, and outcomes is NULL.
 //
 //      inbox (PULL)        [Downlink]
 //      events (PUSH)       [Event]
 //      outcomes (PUSH)     ["O"][Outcome]
+//      inbox (DEALER)      in [Downlink], out [Outcome]
 //      questions (DEALER)  [Question] in, [Answer] out, the last says so
 //
 //  Pipe

@@ -368,6 +368,38 @@ test_outbox__no_answer_is_given_again (void **state)
     s_nothing (rig);
 }
 
+//  The host began anew: what it had not answered comes at once, what it had in
+//  a queue does not, and a fragment only after its counter was read.
+static void
+test_outbox__host_began_anew (void **state)
+{
+    rig_t *rig = *state;
+    s_turn (rig, NULL);
+    s_add (rig, D, 1, FUOTA_UNICAST, 0xa);
+    s_add (rig, D, 2, FUOTA_UNICAST, 0xb);
+    s_add (rig, D, 3, FUOTA_KEYS, 0xc);
+    s_add_fragment (rig, 4, 1, 40);
+    s_turn (rig, NULL);
+    s_handed (rig, 4, (uint64_t []){ 1, 2, 3, 4 });
+    s_say (rig, FUOTA_TAKEN, D, 2, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        s_say (rig, FUOTA_RETRY, D, 3, 0);
+        if (i < 4)
+            s_until (rig, fuota_outbox_due (rig->outbox));
+    }
+    s_nothing (rig);
+    assert_int_equal (fuota_outbox_begin (rig->outbox, rig->now), 0);
+    fuota_outbox_renew (rig->outbox);
+    fuota_outbox_end (rig->outbox);
+    s_turn (rig, NULL);
+    s_handed (rig, 3, (uint64_t []){ 1, 3, 4 });
+    assert_int_equal (rig->down [0].kind, FUOTA_UNICAST);
+    assert_int_equal (rig->down [2].kind, FUOTA_COUNTER);
+    s_say (rig, FUOTA_DONE, D, 4, 40);
+    s_handed (rig, 1, (uint64_t []){ 4 });
+    assert_int_equal (rig->down [0].kind, FUOTA_FRAGMENT);
+}
+
 //  What makes no sense for a row of that kind has no effect.
 static void
 test_outbox__senseless_answers (void **state)
@@ -822,6 +854,7 @@ main (void)
         TEST (test_outbox__calls_do_not_wait_group_rows_do),
         TEST (test_outbox__retry_backs_off),
         TEST (test_outbox__no_answer_is_given_again),
+        TEST (test_outbox__host_began_anew),
         TEST (test_outbox__senseless_answers),
         cmocka_unit_test_teardown (test_outbox__counter_tells_the_fate,
             s_teardown),

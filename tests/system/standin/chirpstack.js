@@ -52,15 +52,16 @@ function chance(permille) {
 
 const Air = protobuf.loadSync(path.join(settings.schema, "event.proto")).root;
 const AirEvent = Air.lookupType("fuota.Event"), AirDownlink = Air.lookupType("fuota.Downlink"), AirOutcome = Air.lookupType("fuota.Outcome");
-const downlinks = new zmq.Push(), airEvents = new zmq.Pull(), airOutcomes = new zmq.Pull();
+const airDoor = new zmq.Router(), airEvents = new zmq.Pull();
 const asked = new Map();  // Row to whom it concerns
-let row = 1, pushing = Promise.resolve();
+let row = 1, sim, greeted;
+let pushing = new Promise((resolve) => { greeted = resolve; });
 
 function air(downlink, told) {
   asked.set(row, told);
   const bytes = AirDownlink.encode(AirDownlink.fromObject({ ...downlink, row, owner: 1, deployment: Buffer.alloc(16) })).finish();
   row++;
-  pushing = pushing.then(() => downlinks.send(bytes));
+  pushing = pushing.then(() => airDoor.send([sim, bytes]));
 }
 
 function airAsk(downlink) {
@@ -68,7 +69,12 @@ function airAsk(downlink) {
 }
 
 async function hearOutcomes() {
-  for await (const [, body] of airOutcomes) {
+  for await (const [peer, body] of airDoor) {
+    if (!body.length) {
+      sim = peer;
+      greeted();
+      continue;
+    }
     const outcome = AirOutcome.decode(body);
     const number = Number(outcome.row), told = asked.get(number);
     if (told && told(outcome))
@@ -649,9 +655,8 @@ async function command(line) {
 }
 
 async function main() {
-  await downlinks.bind(`${settings.air}.downlinks`);
+  await airDoor.bind(`${settings.air}.downlinks`);
   await airEvents.bind(`${settings.air}.events`);
-  await airOutcomes.bind(`${settings.air}.outcomes`);
   hearOutcomes();
   await learnDevices();
   broker = await mqtt.connectAsync(settings.mqtt, { clientId: "chirpstack-1", clean: false, protocolVersion: 5, username: settings.user,
