@@ -11,7 +11,8 @@ target_link_libraries (chirpstack PUBLIC schema package region
     PRIVATE PkgConfig::JANSSON)
 
 #  What a rehearsal needs in a ChirpStack (pure).
-fuota_library (provision host/provision.c)
+fuota_library (provision host/provision.c host/provision_call.c
+    host/provision_remove.c)
 target_link_libraries (provision PUBLIC chirpstack lora_core)
 
 pkg_check_modules (MOSQUITTO IMPORTED_TARGET libmosquitto)

@@ -56,6 +56,10 @@ fuota_engine_lora (const fuota_config_t *config)
         config->lorawan.topic_prefix);
     if (!args.core)
         return NULL;
+    if (config->time_scale != 1)
+        zsys_warning ("sim: time.scale=%u: a ChirpStack keeps real time, and "
+                      "will be too late for every window",
+            (unsigned) config->time_scale);
     args.mqtt = s_mqtt (&config->chirpstack);
     if (!args.mqtt) {
         fuota_lora_destroy (&args.core);

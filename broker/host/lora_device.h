@@ -6,7 +6,8 @@
 //  What it does with application payloads is sim_device.h. A state machine:
 //  frames and the time go in, frames come out. It hears a frame only where
 //  and when it is tuned to it. Times are UTC milliseconds; bytes from outside
-//  are never asserted on. MAC commands are in lora_mac.c.
+//  are never asserted on. What it hears is in lora_device_hear.c, MAC commands
+//  are in lora_mac.c.
 
 #ifndef FUOTA_LORA_DEVICE_H
 #define FUOTA_LORA_DEVICE_H
@@ -15,7 +16,8 @@
 #include "broker/host/lorawan.h"
 #include "broker/host/sim_device.h"
 
-#define FUOTA_LORA_WINDOW 30  //  How far a frame may be off its window
+#define FUOTA_LORA_CLOSED INT64_MIN  //  A window that is not open
+#define FUOTA_LORA_WINDOW 30         //  How far a frame may be off its window
 
 //  What all devices of a network share. Rates are permille.
 typedef struct {
@@ -90,7 +92,7 @@ typedef struct {
     uint16_t acked;
     int64_t ack_at;
     int64_t send_start, send_end;  //  The last uplink
-    int64_t rx1_at, rx2_at;        //  INT64_MIN: closed
+    int64_t rx1_at, rx2_at;
     fuota_lora_radio_t rx1;
     int64_t busy_until;  //  Windows, or a frame that is being received
     uint32_t receiving;  //  The network's number of it, 0 = none

@@ -78,7 +78,7 @@ class Rehearsal(World):
                              capture_output=True, text=True, timeout=60)
         expect(f"{mode}: {got.stdout}{got.stderr}: status", got.returncode,
                status)
-        return [line.strip() for line in got.stdout.splitlines()]
+        return got.stdout.splitlines()
 
     def join(self):
         self.sim = subprocess.Popen([FUOTA_SIM, "--chirpstack", "-c",
