@@ -22,6 +22,7 @@ set_tests_properties (system/zmq PROPERTIES LABELS system TIMEOUT 300
 if (FUOTA_MQTT AND FUOTA_GRPC)
     pkg_check_modules (MOSQUITTO REQUIRED IMPORTED_TARGET libmosquitto)
     fuota_test (actor chirpstack_actor LIBS chirpstack_actor TIMEOUT 60)
+    fuota_test (actor lora_actor LIBS lora_actor TIMEOUT 60)
     fuota_system (standin)
     fuota_system (chirpstack)
     fuota_system (rehearse)
