@@ -40,12 +40,18 @@ s_core (const fuota_config_t *config)
     fuota_lora_config_t air = config->lorawan.air;
     //  Another start, other nonces: 18 hours go by before they come again
     air.dev_nonce = (uint32_t) (zclock_time () / 1000 & 0xffff);
-    fuota_lora_t *core =
-        fuota_lora_new (&air, &config->sim, fuota_clock_now ());
-    if (!core)
-        zsys_error ("sim: lorawan.region %s with lorawan.dr %u: not simulated",
-            air.region, (unsigned) air.dr);
-    return core;
+    const fuota_lora_plan_t *plan = fuota_lora_plan_find (air.region);
+    fuota_lora_radio_t radio;
+    uint8_t max_n;
+    if (!plan)
+        zsys_error ("sim: lorawan.region: %s; allowed all but CN470",
+            air.region);
+    else if (!fuota_lora_plan_up (plan, air.dr, &radio, &max_n))
+        zsys_error ("sim: lorawan.dr: %u; allowed a LoRa uplink rate of %s",
+            (unsigned) air.dr, air.region);
+    else
+        return fuota_lora_new (&air, &config->sim, fuota_clock_now ());
+    return NULL;
 }
 
 zactor_t *
@@ -65,6 +71,12 @@ fuota_engine_lora (const fuota_config_t *config)
         fuota_lora_destroy (&args.core);
         return NULL;
     }
+    zsys_info ("sim: devices=%u gateways=%u first_gateway=%016llx "
+               "topic_prefix=%s",
+        (unsigned) fuota_lora_count (args.core),
+        (unsigned) fuota_lora_gateways (args.core),
+        (unsigned long long) fuota_lora_gateway_eui (args.core, 0),
+        args.topic_prefix);
     return zactor_new (fuota_lora_actor, &args);
 }
 

@@ -32,8 +32,11 @@ s_reset_radio (fuota_lora_device_t *self)
     memset (self->channel, 0, sizeof self->channel);
     memset (self->rx1_channel, 0, sizeof self->rx1_channel);
     self->channel_count = 0;
-    if (fuota_lora_plan_fixed (plan))
-        self->mask [(self->world->sub_band + 7u) % 8] = 0xff;
+    if (fuota_lora_plan_fixed (plan)) {
+        unsigned band = (self->world->sub_band + 7u) % 8;
+        self->mask [band] = 0xff;
+        self->mask [8] = (uint8_t) (1u << band);
+    }
     else {
         self->channel_count = (uint8_t) fuota_lora_plan_channels (plan);
         self->mask [0] = (uint8_t) ((1u << self->channel_count) - 1);
@@ -128,16 +131,18 @@ s_tune (fuota_lora_device_t *self, fuota_lora_uplink_t *frame)
 {
     const fuota_lora_plan_t *plan = self->world->plan;
     uint8_t max_n;
-    unsigned on = 0, at = 0;
     bool fixed = fuota_lora_plan_fixed (plan);
-    unsigned count = fixed ? 64 : 16;
-    for (unsigned i = 0; i < count; i++)
+    fuota_lora_plan_up (plan, self->dr, &frame->radio, &max_n);
+    //  A fixed plan's wide channels are behind its narrow ones
+    bool wide = fixed && frame->radio.bandwidth == 500000;
+    unsigned first = wide ? 64 : 0, end = wide ? 72 : fixed ? 64 : 16;
+    unsigned on = 0, at = first;
+    for (unsigned i = first; i < end; i++)
         on += self->mask [i / 8] >> i % 8 & 1;
     unsigned pick = fuota_sim_radio_below (&self->chance, on);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = first; i < end; i++)
         if (self->mask [i / 8] >> i % 8 & 1 && pick-- == 0)
             at = i;
-    fuota_lora_plan_up (plan, self->dr, &frame->radio, &max_n);
     frame->channel = (uint8_t) at;
     frame->radio.frequency =
         fixed ? fuota_lora_plan_channel (plan, at) : self->channel [at];

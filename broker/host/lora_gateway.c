@@ -12,8 +12,8 @@
 #define LEAD 32         //  A frame that begins sooner is too late
 #define ADVANCE 384000  //  Three beacon periods; later ones are too early
 #define STATS 30000
-#define KEPT 10000  //  How long the past is remembered
-#define CONTEXT 8   //  Bytes: when the uplink was whole
+#define KEPT 3000  //  The past is remembered as long as an uplink may take
+#define CONTEXT 8  //  Bytes: when the uplink was whole
 
 //  ---------------------------------------------------------------------
 //  Messages
@@ -192,7 +192,7 @@ s_judge (fuota_lora_gateway_t *self, const gw_FrameItem *item, int64_t now,
             NULL))
         return FUOTA_LORA_TX_FREQ;
     if (s_waiting (self, now) >= FUOTA_LORA_SLOTS ||
-        self->slots == 2 * FUOTA_LORA_SLOTS)
+        self->slots == 4 * FUOTA_LORA_SLOTS)
         return FUOTA_LORA_QUEUE_FULL;
     emission->size = item->phy_payload.size;
     int64_t air = fuota_lora_plan_air_time (&emission->radio, emission->size);

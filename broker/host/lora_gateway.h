@@ -76,7 +76,7 @@ typedef struct {
     //  is heard while it sends
     struct {
         int64_t start, end;
-    } slot [2 * FUOTA_LORA_SLOTS];
+    } slot [4 * FUOTA_LORA_SLOTS];
     unsigned slots;
 } fuota_lora_gateway_t;
 

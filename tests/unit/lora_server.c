@@ -81,6 +81,26 @@ server_cast (server_t *self, unsigned f_port, const uint8_t *data, size_t size,
         server_send (self, g, bytes, whole, sf, at);
 }
 
+//  Its plan: RX1 by the uplink's channel, all downlinks 500 kHz wide.
+static void
+s_us915 (server_t *self, const gw_UplinkFrame *up)
+{
+    uint32_t frequency = up->tx_info.frequency;
+    bool wide = up->tx_info.modulation.parameters.lora.bandwidth == 500000;
+    uint32_t channel = wide ? (frequency - 903000000) / 1600000
+                            : (frequency - 902300000) / 200000;
+    for (unsigned i = 0; i < 2; i++) {
+        gw_DownlinkTxInfo *info = &self->frame.items [i].tx_info;
+        bool second = self->rx2 || i == 1;
+        info->frequency =
+            second ? 923300000 : 923300000 + 600000 * (channel % 8);
+        info->modulation.parameters.lora.bandwidth = 500000;
+        //  DR0 to DR3 are answered with DR10 to DR13, DR4 with DR13
+        if (wide && !second)
+            info->modulation.parameters.lora.spreading_factor = 7;
+    }
+}
+
 //  In RX1 of an uplink, and again in RX2 as a second choice.
 static void
 s_answer (server_t *self, const gw_UplinkFrame *up, const uint8_t *bytes,
@@ -96,12 +116,14 @@ s_answer (server_t *self, const gw_UplinkFrame *up, const uint8_t *bytes,
     item->tx_info.context.size = up->rx_info.context.size;
     memcpy (item->tx_info.context.bytes, up->rx_info.context.bytes,
         up->rx_info.context.size);
-    self->frame.items_count = 2;
+    self->frame.items_count = self->rx2 ? 1 : 2;
     self->frame.items [1] = *item;
-    item = &self->frame.items [1];
+    item = &self->frame.items [!self->rx2];
     item->tx_info.frequency = 869525000;
     item->tx_info.modulation.parameters.lora.spreading_factor = 12;
     item->tx_info.timing.parameters.delay.delay.seconds = delay + 1;
+    if (up->tx_info.frequency > 900000000)
+        s_us915 (self, up);
     server_again (self, (uint32_t) (up->rx_info.gateway_id [15] - '1'));
 }
 
@@ -122,6 +144,7 @@ s_join (server_t *self, const gw_UplinkFrame *up)
         fuota_lorawan_accept_t accept = { .join_nonce = ++self->joins,
             .dev_addr = 0x01000000 + i,
             .opt_neg = peer->root.v11,
+            .rx2_dr = up->tx_info.frequency > 900000000 ? 8 : 0,
             .rx1_delay = 1 };
         peer->dev_addr = accept.dev_addr;
         peer->joined = true;

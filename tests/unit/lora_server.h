@@ -44,6 +44,7 @@ struct server {
     unsigned ups, acks, stats, joins, wrong;
     unsigned acked [FUOTA_LORA_STATUSES];
     uint32_t downlink_id;
+    bool rx2;        //  Answers in RX2 alone
     bool tamper;     //  Each downlink to a device with a wrong MIC
     gw_Frame frame;  //  The last one that was sent
 };

@@ -57,6 +57,76 @@ test_lora__joins_and_speaks (void **state)
     }
 }
 
+static bool
+s_always (server_t *server, unsigned i, const fuota_lorawan_data_t *up,
+    fuota_lorawan_data_t *down)
+{
+    (void) server;
+    (void) i;
+    (void) up;
+    down->f_port = 7;
+    down->size = 1;
+    return true;
+}
+
+//  Both windows, in both kinds of channel plan, narrow and wide.
+static void
+test_lora__windows (void **state)
+{
+    static const struct {
+        const char *region;
+        uint32_t dr;
+    } cases [] = { { "EU868", 5 }, { "EU868", 0 }, { "US915", 3 },
+        { "US915", 1 }, { "US915", 4 } };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int rx2 = 0; rx2 < 2; rx2++) {
+            server_t server;
+            fuota_lora_config_t config;
+            fuota_sim_config_t sim;
+            fuota_lora_stats_t stats;
+            s_config (&config, &sim, 2, 0);
+            strcpy (config.region, cases [i].region);
+            config.dr = cases [i].dr;
+            server_init (&server, &config, &sim);
+            server.turn = s_always;
+            server.rx2 = rx2;
+            server_run (&server, START + 10 * MINUTE);
+            fuota_lora_stats (server.lora, &stats);
+            if (stats.devices.joined != 2 || stats.devices.downlinks < 16 ||
+                stats.unheard)
+                fail_msg ("%s DR%u RX%d: joined %u, downlinks %u, unheard %u",
+                    cases [i].region, (unsigned) cases [i].dr, 1 + rx2,
+                    (unsigned) stats.devices.joined,
+                    (unsigned) stats.devices.downlinks,
+                    (unsigned) stats.unheard);
+            server_release (&server);
+        }
+}
+
+//  The same seed, the same run; another seed, another.
+static void
+test_lora__deterministic (void **state)
+{
+    fuota_lora_stats_t stats [3];
+    (void) state;
+    for (unsigned i = 0; i < 3; i++) {
+        server_t server;
+        fuota_lora_config_t config;
+        fuota_sim_config_t sim;
+        s_config (&config, &sim, 12, 500);
+        sim.unicast_loss = sim.gateway_refusal = 200;
+        sim.seed = i < 2 ? 7 : 8;
+        server_init (&server, &config, &sim);
+        server.turn = s_always;
+        server_run (&server, START + 30 * MINUTE);
+        fuota_lora_stats (server.lora, &stats [i]);
+        server_release (&server);
+    }
+    assert_memory_equal (&stats [0], &stats [1], sizeof *stats);
+    assert_memory_not_equal (&stats [0], &stats [2], sizeof *stats);
+}
+
 //  DevStatusReq, LinkADRReq to DR3, RXTimingSetupReq 2 s, then an unknown one.
 static bool
 s_mac_turn (server_t *server, unsigned i, const fuota_lorawan_data_t *up,
@@ -92,18 +162,6 @@ test_lora__mac_commands (void **state)
     assert_int_equal (stats.devices.malformed, 1);
     assert_int_equal (server.joins, 101);
     server_release (&server);
-}
-
-static bool
-s_always (server_t *server, unsigned i, const fuota_lorawan_data_t *up,
-    fuota_lorawan_data_t *down)
-{
-    (void) server;
-    (void) i;
-    (void) up;
-    down->f_port = 7;
-    down->size = 1;
-    return true;
 }
 
 //  Rows: what the server does wrong with one device, and how it is counted.
@@ -417,6 +475,8 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_lora__joins_and_speaks),
+        cmocka_unit_test (test_lora__windows),
+        cmocka_unit_test (test_lora__deterministic),
         cmocka_unit_test (test_lora__mac_commands),
         cmocka_unit_test (test_lora__hostile_downlinks),
         cmocka_unit_test (test_lora__counters_roll_over),
