@@ -22,7 +22,7 @@ if (FUOTA_MQTT AND NOT MOSQUITTO_FOUND)
     message (FATAL_ERROR "FUOTA_MQTT needs libmosquitto-dev")
 endif ()
 if (FUOTA_MQTT)
-    fuota_library (mqtt_link host/mqtt_link.c)
+    fuota_library (mqtt_link host/mqtt_connect.c host/mqtt_link.c)
     target_link_libraries (mqtt_link PUBLIC schema PkgConfig::CZMQ
         PRIVATE PkgConfig::MOSQUITTO)
     target_compile_definitions (mqtt_link PUBLIC FUOTA_MQTT=1)

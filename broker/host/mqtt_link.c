@@ -5,6 +5,7 @@
 #include <czmq.h>
 #include <mosquitto.h>
 #include <sys/epoll.h>
+#include "broker/host/mqtt_connect.h"
 #include "broker/host/mqtt_link.h"
 
 #define KEEP_ALIVE 30  //  Seconds
@@ -27,6 +28,7 @@ struct fuota_mqtt_link {
     bool writing;    //  The epoll set waits for room, too
     bool begun;      //  A connection is being made, or there is one
     bool connected;  //  Once: what is next is a reconnection
+    fuota_mqtt_connect_t *connecting;  //  There: the client is not ours
     int64_t now, due, limit;
     unsigned failures;
     char refusal [64];  //  Of CONNACK
@@ -151,17 +153,37 @@ static void
 s_begin (fuota_mqtt_link_t *self)
 {
     self->begun = true;
-    self->limit = self->now + CONNECT;
-    int rc = self->connected ? mosquitto_reconnect_async (self->client)
-                             : mosquitto_connect_async (self->client,
-                                   self->host, self->config.port, KEEP_ALIVE);
+    self->connecting = fuota_mqtt_connect_new (self->client,
+        self->connected ? NULL : self->host, self->config.port, KEEP_ALIVE);
+    if (!self->connecting) {
+        s_lost (self, strerror (errno));
+        return;
+    }
+    struct epoll_event event = { .events = EPOLLIN };
+    epoll_ctl (self->epoll, EPOLL_CTL_ADD,
+        fuota_mqtt_connect_fd (self->connecting), &event);
     //  It knows host and port from the first time on, whatever came of it
     self->connected = true;
+    self->due = INT64_MAX;
+}
+
+//  The name is looked up, and the socket connects.
+static void
+s_begun (fuota_mqtt_link_t *self)
+{
+    int rc, fd = fuota_mqtt_connect_fd (self->connecting);
+    const char *why;
+    struct epoll_event event = { .events = EPOLLIN };
+    //  Out first: once taken, the number may be another's
+    epoll_ctl (self->epoll, EPOLL_CTL_DEL, fd, NULL);
+    if (!fuota_mqtt_connect_take (&self->connecting, &rc, &why)) {
+        epoll_ctl (self->epoll, EPOLL_CTL_ADD, fd, &event);
+        return;
+    }
+    self->limit = self->now + CONNECT;
+    self->due = self->now + CHORES;
     if (rc)
-        s_lost (self,
-            rc == MOSQ_ERR_ERRNO ? strerror (errno) : mosquitto_strerror (rc));
-    else
-        self->due = self->now + CHORES;
+        s_lost (self, why);
 }
 
 static void
@@ -191,11 +213,14 @@ void
 fuota_mqtt_link_tick (fuota_mqtt_link_t *self, int64_t now)
 {
     self->now = now;
-    if (self->begun)
+    if (self->connecting)
+        s_begun (self);
+    else if (self->begun)
         s_serve (self);
     else if (now >= self->due)
         s_begin (self);
-    s_watch (self);
+    if (!self->connecting)
+        s_watch (self);
 }
 
 //  ---------------------------------------------------------------------
@@ -258,10 +283,14 @@ fuota_mqtt_link_destroy (fuota_mqtt_link_t **self_p)
     fuota_mqtt_link_t *self = *self_p;
     if (!self)
         return;
-    mosquitto_disconnect (self->client);
-    mosquitto_destroy (self->client);
     close (self->epoll);
-    mosquitto_lib_cleanup ();
+    if (self->connecting)
+        fuota_mqtt_connect_abandon (&self->connecting);
+    else {
+        mosquitto_disconnect (self->client);
+        mosquitto_destroy (self->client);
+        mosquitto_lib_cleanup ();
+    }
     free (self);
     *self_p = NULL;
 }

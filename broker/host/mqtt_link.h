@@ -5,9 +5,8 @@
 //  Shell around libmosquitto; belongs to one thread, an actor's. Everything
 //  is QoS 1, and the session is kept by the broker under our client id, unless
 //  it is to be clean: what is published while we are away comes when we are
-//  back, perhaps twice. A
-//  connection that is lost is made again, after a while that doubles. Only
-//  the look-up of the broker's name may block. Passwords are never logged.
+//  back, perhaps twice. A connection that is lost is made again, after a while
+//  that doubles. Nothing blocks (mqtt_connect.h). Passwords are never logged.
 //
 //      zpoller over { ..., &fd }, until fuota_mqtt_link_due
 //      fuota_mqtt_link_tick       reads (heard, published), writes
