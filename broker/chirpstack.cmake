@@ -6,7 +6,8 @@ fuota_library (chirpstack host/chirpstack.c host/chirpstack_step.c
     host/chirpstack_inquiry.c host/chirpstack_check.c
     host/chirpstack_check_api.c host/chirpstack_list.c host/device_kind.c host/chirpstack_event.c
     host/chirpstack_json.c host/chirpstack_text.c host/chirpstack_book.c
-    host/chirpstack_air.c host/chirpstack_gateway.c host/chirpstack_states.c)
+    host/chirpstack_air.c host/chirpstack_gateway.c host/chirpstack_states.c
+    host/chirpstack_heard.c)
 target_link_libraries (chirpstack PUBLIC schema package region
     PRIVATE PkgConfig::JANSSON)
 

@@ -101,6 +101,8 @@ fuota_engine_core (const fuota_config_t *all)
                         ? FUOTA_CHIRPSTACK_JSON
                         : FUOTA_CHIRPSTACK_PROTOBUF;
     core.instance = s_instance (config->client_id);
+    //  The host's patience is in real milliseconds
+    core.answer_limit *= (int) all->time_scale;
     core.leap_extra = all->clock_leap_extra;
     return fuota_chirpstack_new (&core);
 }

@@ -25,6 +25,11 @@ if (FUOTA_MQTT AND FUOTA_GRPC)
     fuota_test (actor lora_actor LIBS lora_actor TIMEOUT 60)
     fuota_test (actor mqtt_link LIBS chirpstack_actor TIMEOUT 60)
     fuota_system (standin)
+    fuota_bench (clock LIBS PkgConfig::CZMQ PkgConfig::MOSQUITTO)
+    target_compile_definitions (bench_clock PRIVATE
+        FUOTA_PROGRAM="$<TARGET_FILE:fuotad>")
+    add_dependencies (bench_clock fuotad)
+    set_tests_properties (bench/clock PROPERTIES SKIP_RETURN_CODE 77)
     fuota_system (chirpstack)
     fuota_system (rehearse)
     #  Their packages are installed once for a build

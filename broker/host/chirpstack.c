@@ -1,10 +1,10 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: outcomes; jobs; what is heard; calls and publications; time.
+//  Parts: outcomes; jobs; calls and publications; time. What is heard:
+//  chirpstack_heard.c.
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "broker/host/chirpstack_event.h"
 #include "broker/host/chirpstack_private.h"
 #include "broker/host/chirpstack_text.h"
 #include "workers/package/mckey.h"
@@ -16,7 +16,8 @@
 void
 fuota_chirpstack_defaults (fuota_chirpstack_config_t *config)
 {
-    *config = (fuota_chirpstack_config_t){ .unicast_mqtt = true };
+    *config = (fuota_chirpstack_config_t){ .unicast_mqtt = true,
+        .answer_limit = 100 };
     strcpy (config->event_topic,
         "application/{{application_id}}/device/{{dev_eui}}/event/{{event}}");
     strcpy (config->command_topic,
@@ -72,8 +73,8 @@ fuota_chirpstack_subscription (const fuota_chirpstack_t *self, unsigned i,
 //  ---------------------------------------------------------------------
 //  Outcomes
 
-static fuota_outcome_t *
-s_outcome (fuota_chirpstack_t *self)
+fuota_outcome_t *
+fuota_chirpstack_add (fuota_chirpstack_t *self)
 {
     //  The shell takes them each turn, and a turn makes fewer. Should it not,
     //  the oldest is lost, and its row is asked for again
@@ -89,7 +90,7 @@ fuota_outcome_t *
 fuota_chirpstack_say (fuota_chirpstack_t *self, const fuota_downlink_t *want,
     OutcomeKind kind, int64_t now)
 {
-    fuota_outcome_t *outcome = s_outcome (self);
+    fuota_outcome_t *outcome = fuota_chirpstack_add (self);
     *outcome = (fuota_outcome_t){ .kind = kind,
         .row = want->row,
         .dev_eui = want->dev_eui,
@@ -211,138 +212,6 @@ fuota_chirpstack_queued (fuota_chirpstack_t *self, const fuota_downlink_t *want,
 }
 
 //  ---------------------------------------------------------------------
-//  What is heard
-
-static void
-s_fate (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said,
-    int64_t now)
-{
-    fuota_chirpstack_wait_t wait;
-    if (!fuota_chirpstack_book_fate (&self->book, said->item, said->fate,
-            &wait))
-        return;
-    fuota_downlink_t want = { .row = wait.row,
-        .dev_eui = wait.dev_eui,
-        .owner = wait.owner };
-    memcpy (want.deployment, wait.deployment, sizeof want.deployment);
-    fuota_outcome_t *outcome =
-        fuota_chirpstack_say (self, &want, said->fate, now);
-    snprintf (outcome->words, sizeof outcome->words, "%s", said->words);
-}
-
-//  The shell takes them each time something was heard: there is room.
-void
-fuota_chirpstack_tell (fuota_chirpstack_t *self, const fuota_event_t *event)
-{
-    if (self->event_count == FUOTA_CHIRPSTACK_EVENTS) {
-        self->event_first++;
-        self->event_count--;
-    }
-    self->events [(self->event_first + self->event_count++) %
-                  FUOTA_CHIRPSTACK_EVENTS] = *event;
-}
-
-static void
-s_event (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said)
-{
-    if (fuota_chirpstack_book_heard (&self->book, said->dedup)) {
-        self->stats.repeated++;
-        return;
-    }
-    fuota_chirpstack_book_place (&self->book, said->event.dev_eui,
-        said->event.application);
-    fuota_chirpstack_states_tenant (self, said->tenant);
-    fuota_chirpstack_tell (self, &said->event);
-}
-
-//  What is known by now of fragments, and of frames.
-static void
-s_air (fuota_chirpstack_t *self, int64_t now)
-{
-    fuota_outcome_t outcome;
-    fuota_event_t event = { .kind = FUOTA_EVENT_FRAME, .has_frame = true };
-    while (fuota_chirpstack_air_outcome (&self->air, now, &outcome))
-        *s_outcome (self) = outcome;
-    while (fuota_chirpstack_air_frame (&self->air, now, &event.frame))
-        fuota_chirpstack_tell (self, &event);
-}
-
-//  ".../gateway/ID/command/down" or ".../event/ack".
-static bool
-s_ends (const char *topic, const char *tail)
-{
-    size_t size = strlen (topic), end = strlen (tail);
-    return size >= end && strcmp (topic + size - end, tail) == 0;
-}
-
-static int
-s_gateway (fuota_chirpstack_t *self, const char *topic, fuota_slice_t body,
-    int64_t now)
-{
-    fuota_chirpstack_down_t down;
-    fuota_chirpstack_ack_t ack;
-    int rc = FUOTA_ENOTFOUND;
-    if (body.size > FUOTA_CHIRPSTACK_BODY)
-        return FUOTA_EFORMAT;
-    if (s_ends (topic, "/command/down")) {
-        rc = fuota_chirpstack_gateway_down (body, &down);
-        if (!rc)
-            fuota_chirpstack_air_down (&self->air, &down, now);
-    }
-    else if (s_ends (topic, "/event/ack")) {
-        rc = fuota_chirpstack_gateway_ack (body, &ack);
-        if (!rc)
-            fuota_chirpstack_air_ack (&self->air, &ack);
-    }
-    s_air (self, now);
-    return rc;
-}
-
-int
-fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
-    fuota_slice_t body, int64_t now)
-{
-    fuota_chirpstack_topic_t where;
-    fuota_chirpstack_said_t said;
-    int rc;
-    self->stats.events++;
-    if (fuota_chirpstack_match (self->config.event_topic, topic, &where)) {
-        rc = fuota_chirpstack_event (where.word, body, now,
-            self->config.leap_extra, &said);
-        if (!rc && self->config.encoding == FUOTA_CHIRPSTACK_AUTO)
-            self->json = said.json;
-        if (!rc && said.kind == FUOTA_CHIRPSTACK_SAID) {
-            self->event_at = now;
-            self->event_time = said.event.received_at;
-        }
-        if (!rc && said.kind == FUOTA_CHIRPSTACK_SAID)
-            s_event (self, &said);
-        else if (!rc && said.kind == FUOTA_CHIRPSTACK_FATE)
-            s_fate (self, &said, now);
-    }
-    else
-        rc = s_gateway (self, topic, body, now);
-    self->stats.malformed += rc != 0;
-    return rc;
-}
-
-void
-fuota_chirpstack_deaf (fuota_chirpstack_t *self)
-{
-    fuota_chirpstack_air_deaf (&self->air);
-}
-
-bool
-fuota_chirpstack_event_out (fuota_chirpstack_t *self, fuota_event_t *event)
-{
-    if (!self->event_count)
-        return false;
-    *event = self->events [self->event_first++ % FUOTA_CHIRPSTACK_EVENTS];
-    self->event_count--;
-    return true;
-}
-
-//  ---------------------------------------------------------------------
 //  Calls and publications
 
 //  The next job with something to ask or, if publish, to publish.
@@ -403,6 +272,8 @@ fuota_chirpstack_call (fuota_chirpstack_t *self, int64_t now,
         job->serial = ++self->serial;
         call->tag = s_tag (self, job);
         self->stats.calls++;
+        if (job->step == FUOTA_CALL_PUT)
+            fuota_chirpstack_answered (self, &job->want, now);
         return true;
     }
 }
@@ -475,6 +346,7 @@ fuota_chirpstack_publish (fuota_chirpstack_t *self, int64_t now,
             "command cannot be written", now);
         return fuota_chirpstack_publish (self, now, publication);
     }
+    fuota_chirpstack_answered (self, want, now);
     //  Its txack may overtake the broker's word
     fuota_chirpstack_queued (self, want, job->item, now);
     job->flying = true;
@@ -510,7 +382,7 @@ fuota_chirpstack_tick (fuota_chirpstack_t *self, int64_t now)
             fuota_chirpstack_finish (self, job, FUOTA_RETRY,
                 "no word of the MQTT broker", now);
     }
-    s_air (self, now);
+    fuota_chirpstack_air (self, now);
     fuota_chirpstack_states_begin (self, now);
     if (now >= self->sweep_at) {
         fuota_chirpstack_book_sweep (&self->book, now);

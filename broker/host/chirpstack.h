@@ -46,6 +46,7 @@ typedef struct {
     fuota_chirpstack_encoding_t encoding;
     uint32_t instance;  //  In our UUIDs, so that two engines do not mix up
     int leap_extra;     //  Leap seconds beyond those we know
+    int answer_limit;   //  Milliseconds from an uplink to its answer
 } fuota_chirpstack_config_t;
 
 //  A call to make. Its bytes last until the next time; they may be keys.
@@ -69,6 +70,8 @@ typedef struct {
     uint64_t refused_token;                //  The API does not know our token
     uint64_t jobs, waiting;                //  Now: open, queued at the host
     uint64_t frames, acks;                 //  Of ours, on gateway topics
+    uint64_t answers, late, slowest;  //  To AppTimeReq; later than the limit;
+                                      //  milliseconds
 } fuota_chirpstack_stats_t;
 
 //  How the connections are, for a check. Texts are borrowed.

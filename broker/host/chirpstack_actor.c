@@ -7,6 +7,7 @@
 #define TURN 256
 #define DEADLINE 10000  //  Of a call, real milliseconds
 #define WARN 60000      //  Between two lines about one cause
+#define WARN_LATE 1000  //  The same, about answers
 
 typedef struct {
     fuota_chirpstack_args_t args;
@@ -14,7 +15,8 @@ typedef struct {
     int api_fd, mqtt_fd;
     uint64_t malformed, losses;
     uint64_t told_token, told_malformed;  //  Of the core's counts
-    int64_t warn_at;
+    uint64_t told_late;
+    int64_t warn_at, late_at;
     bool terminated;
 } self_t;
 
@@ -182,6 +184,22 @@ s_warn (self_t *self)
     self->told_malformed = stats.malformed;
 }
 
+//  ChirpStack looks for an answer once, some 100 ms after the event.
+static void
+s_warn_late (self_t *self)
+{
+    fuota_chirpstack_stats_t stats;
+    fuota_chirpstack_stats (self->args.core, &stats);
+    if (stats.late == self->told_late || zclock_mono () < self->late_at)
+        return;
+    zsys_warning ("chirpstack: answers to AppTimeReq too late for the same "
+                  "window: late=%llu of=%llu slowest_ms=%llu",
+        (unsigned long long) stats.late, (unsigned long long) stats.answers,
+        (unsigned long long) stats.slowest);
+    self->told_late = stats.late;
+    self->late_at = zclock_mono () + WARN_LATE;
+}
+
 static void
 s_mqtt (self_t *self)
 {
@@ -210,6 +228,7 @@ s_turn (self_t *self)
     s_mqtt (self);
     s_speak (self);
     s_warn (self);
+    s_warn_late (self);
 }
 
 static int

@@ -18,6 +18,7 @@
 #define FUOTA_CHIRPSTACK_EVENTS 256
 #define FUOTA_CHIRPSTACK_PROFILES 32
 #define FUOTA_CHIRPSTACK_TENANTS 8
+#define FUOTA_CHIRPSTACK_ARRIVALS 1024
 #define FUOTA_CHIRPSTACK_REQUEST 1024  //  Largest but that of TAGS
 
 typedef enum {
@@ -69,6 +70,12 @@ typedef struct {
     int64_t until;
 } fuota_chirpstack_profile_t;
 
+//  The last uplink of a device.
+typedef struct {
+    uint64_t dev_eui;
+    int64_t at;
+} fuota_chirpstack_arrival_t;
+
 struct fuota_chirpstack {
     fuota_chirpstack_config_t config;
     fuota_chirpstack_stats_t stats;
@@ -87,6 +94,7 @@ struct fuota_chirpstack {
     unsigned profile_at;
     char tenants [FUOTA_CHIRPSTACK_TENANTS][41];  //  Of the events
     unsigned tenant_count, tenant_at;
+    fuota_chirpstack_arrival_t arrivals [FUOTA_CHIRPSTACK_ARRIVALS];
     int64_t states_at;  //  Ask again how their gateways are
     fuota_outcome_t outcomes [FUOTA_CHIRPSTACK_OUTCOMES];
     unsigned outcome_first, outcome_count;
@@ -143,6 +151,16 @@ extern const fuota_chirpstack_row_t fuota_chirpstack_states_row;
 
 //  A job that is free: used now. NULL if there is none.
 fuota_chirpstack_job_t *fuota_chirpstack_job (fuota_chirpstack_t *self);
+
+//  A place for an outcome.
+fuota_outcome_t *fuota_chirpstack_add (fuota_chirpstack_t *self);
+
+//  Tell what is known by now of fragments, and of frames.
+void fuota_chirpstack_air (fuota_chirpstack_t *self, int64_t now);
+
+//  A command leaves: if it answers AppTimeReq, how long did that take?
+void fuota_chirpstack_answered (fuota_chirpstack_t *self,
+    const fuota_downlink_t *want, int64_t now);
 
 //  An outcome of a downlink, to be completed by the caller.
 fuota_outcome_t *fuota_chirpstack_say (fuota_chirpstack_t *self,

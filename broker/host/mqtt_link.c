@@ -268,6 +268,9 @@ fuota_mqtt_link_new (const fuota_mqtt_link_config_t *config)
         return NULL;
     }
     mosquitto_max_inflight_messages_set (self->client, INFLIGHT);
+    //  A command follows the acknowledgement of the event it answers: it would
+    //  wait 40 ms for that to be acknowledged by the peer's TCP
+    mosquitto_int_option (self->client, MOSQ_OPT_TCP_NODELAY, 1);
     mosquitto_connect_callback_set (self->client, s_on_connect);
     mosquitto_message_callback_set (self->client, s_on_message);
     mosquitto_publish_callback_set (self->client, s_on_publish);

@@ -99,7 +99,8 @@ class Broker:
             out.write(f"listener {self.port} 127.0.0.1\n"
                       "allow_anonymous false\n"
                       f"password_file {passwords}\nacl_file {acl}\n"
-                      "max_queued_messages 20000\npersistence true\n"
+                      "max_queued_messages 20000\nset_tcp_nodelay true\n"
+                      "persistence true\n"
                       f"persistence_location {folder}/\n"
                       f"user {os.environ.get('USER', 'root')}\n")
         self.start()

@@ -15,6 +15,7 @@
 #include "broker/host/chirpstack.h"
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/grpc_reply.h"
+#include "schema/key.h"
 
 #define NOW 1772446530250  //  2026-03-02T10:15:30.250Z
 #define EUI 0x70b3d5f1c0000a01u
@@ -822,6 +823,55 @@ test_chirpstack__states_of_gateways (void **state)
     s_over (&self, NOW + 120000);
 }
 
+//  From an uplink to the command of the clock's worker: each once, whatever
+//  else is sent, and not what was not asked for.
+static void
+test_chirpstack__answers_in_time (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *name;
+        bool mqtt;
+        uint32_t owner;
+        int64_t took;
+        uint64_t answers, late, slowest;
+    } cases [] = {
+        { "at once", true, FUOTA_OWNER_CLOCK, 0, 1, 0, 0 },
+        { "in time", true, FUOTA_OWNER_CLOCK, 100, 1, 0, 100 },
+        { "late", true, FUOTA_OWNER_CLOCK, 101, 1, 1, 101 },
+        { "late, by a call", false, FUOTA_OWNER_CLOCK, 5000, 1, 1, 5000 },
+        { "the clock went back", true, FUOTA_OWNER_CLOCK, -5, 1, 0, 0 },
+        { "of a deployment", true, FUOTA_OWNER_DEPLOYMENT, 500, 0, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fuota_chirpstack_t *self = s_new (cases [i].mqtt, "");
+        fuota_chirpstack_publication_t publication;
+        fuota_chirpstack_call_t call;
+        fuota_chirpstack_stats_t stats;
+        fuota_downlink_t want = s_want (FUOTA_UNICAST);
+        int64_t then = NOW + cases [i].took;
+        want.owner = cases [i].owner;
+        want.expires_at = NOW + 3600000;
+        want.data.size = 2;
+        s_heard (self, "up", "up");
+        for (unsigned n = 0; n < 2; n++, want.row++) {
+            fuota_chirpstack_take (self, &want, then);
+            if (cases [i].mqtt)
+                assert_true (
+                    fuota_chirpstack_publish (self, then, &publication));
+            else
+                assert_true (fuota_chirpstack_call (self, then, &call));
+        }
+        fuota_chirpstack_stats (self, &stats);
+        if (stats.answers != cases [i].answers ||
+            stats.late != cases [i].late || stats.slowest != cases [i].slowest)
+            fail_msg ("%s: %u, %u, %u", cases [i].name,
+                (unsigned) stats.answers, (unsigned) stats.late,
+                (unsigned) stats.slowest);
+        fuota_chirpstack_destroy (&self);
+    }
+}
+
 //  More at once than there are places: the rest later.
 static void
 test_chirpstack__too_many (void **state)
@@ -865,6 +915,7 @@ main (void)
         cmocka_unit_test (test_chirpstack__given_again),
         cmocka_unit_test (test_chirpstack__frames_of_others),
         cmocka_unit_test (test_chirpstack__states_of_gateways),
+        cmocka_unit_test (test_chirpstack__answers_in_time),
         cmocka_unit_test (test_chirpstack__too_many),
     };
     s_vectors = json_load_file (FUOTA_VECTORS "/chirpstack.json", 0, NULL);
