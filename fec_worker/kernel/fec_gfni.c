@@ -10,8 +10,9 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define S_TILE 128
+#define S_STRIP 128
 #define S_PANEL 12
+#define S_DEPTH 2048  //  All there are: the second cache is fast enough
 
 //  Draws marked in the time of two groups: two to a column.
 #define S_MARKS (2 * S_PANEL)
@@ -38,35 +39,26 @@ s_bytes_at (int first)
     return _mm512_loadu_si512 (at);
 }
 
-//  The lowest 16 bits of a state are enough for its remainder, which fits
-//  them, and the highest 16 bits for the quotient, or one less than that:
-//  with a modulus of 257 at least its error is below a half for the 7 bits
-//  it does not see and a half for the inverse. A small modulus is doubled
-//  until it is that, and then subtracted in steps.
+//  By 16 bits, see fuota_fec_divisor.
 static void
 s_remainders (const uint64_t *stream, uint32_t count, uint32_t modulus,
     uint16_t *out)
 {
-    uint32_t steps = 1, large = modulus, shift = 0;
-    for (; large < 257; large *= 2)
-        steps++;
-    while ((((uint64_t) 1 << (24 + shift)) / large) < 1 << 16)
-        shift++;
-    uint64_t inverse = ((uint64_t) 1 << (23 + shift)) / large;
+    fuota_fec_divisor_t by = fuota_fec_divisor (modulus);
     const uint8_t *from = (const uint8_t *) stream;
     __m512i low_at = s_bytes_at (0), high_at = s_bytes_at (7);
-    __m512i k = _mm512_set1_epi16 ((short) inverse);
-    __m512i m = _mm512_set1_epi16 ((short) large);
-    __m128i by = _mm_cvtsi32_si128 ((int) shift);
+    __m512i k = _mm512_set1_epi16 ((short) by.inverse);
+    __m512i m = _mm512_set1_epi16 ((short) by.large);
+    __m128i shift = _mm_cvtsi32_si128 ((int) by.shift);
     for (uint32_t i = 0; i < count; i += 32, from += 4) {
         long long bits;
         memcpy (&bits, from, sizeof bits);
         __m512i all = _mm512_set1_epi64 (bits);
         __m512i low = _mm512_multishift_epi64_epi8 (low_at, all);
         __m512i high = _mm512_multishift_epi64_epi8 (high_at, all);
-        __m512i q = _mm512_srl_epi16 (_mm512_mulhi_epu16 (high, k), by);
+        __m512i q = _mm512_srl_epi16 (_mm512_mulhi_epu16 (high, k), shift);
         __m512i r = _mm512_sub_epi16 (low, _mm512_mullo_epi16 (q, m));
-        for (uint32_t s = steps; s-- > 0;) {
+        for (uint32_t s = by.steps; s-- > 0;) {
             __m512i less = _mm512_set1_epi16 ((short) (modulus << s));
             r = _mm512_min_epu16 (r, _mm512_sub_epi16 (r, less));
         }
@@ -146,7 +138,7 @@ s_turn (const uint64_t *bits, uint8_t *groups)
     for (int i = 0; i < 64; i++)
         bytes [i] = (uint8_t) (i % 8 * 8 + i / 8);
     __m512i order = _mm512_loadu_si512 (bytes);
-    for (int i = 0; i < S_TILE; i += 64) {
+    for (int i = 0; i < S_STRIP; i += 64) {
         __m512i v [8];
         for (int k = 0; k < 8; k++)
             v [k] = _mm512_permutexvar_epi8 (order,
@@ -154,7 +146,7 @@ s_turn (const uint64_t *bits, uint8_t *groups)
         for (int k = 0; k < 3; k++)
             s_zip_words (v);
         for (int g = 0; g < 8; g++)
-            _mm512_store_si512 (groups + g * S_TILE + i, v [g]);
+            _mm512_store_si512 (groups + g * S_STRIP + i, v [g]);
     }
 }
 
@@ -175,8 +167,8 @@ s_multiply_two (const uint8_t *rows, const uint8_t *cells, uint32_t width,
     s_sums_t sum, const fuota_fec_marks_t *marks)
 {
     __m512i a [2] = { _mm512_load_si512 (rows), _mm512_load_si512 (rows + 64) };
-    __m512i b [2] = { _mm512_load_si512 (rows + S_TILE),
-        _mm512_load_si512 (rows + S_TILE + 64) };
+    __m512i b [2] = { _mm512_load_si512 (rows + S_STRIP),
+        _mm512_load_si512 (rows + S_STRIP + 64) };
 #pragma GCC unroll 12
     for (uint32_t c = 0; c < width; c++) {
         __m512i p = s_matrix (cells + 8 * c);
@@ -194,18 +186,31 @@ s_multiply_two (const uint8_t *rows, const uint8_t *cells, uint32_t width,
 }
 
 __attribute__ ((always_inline)) static inline void
+s_load (s_sums_t sum, const uint8_t *sums, uint32_t width)
+{
+    for (uint32_t c = 0; c < width; c++)
+        for (int v = 0; v < 2; v++)
+            sum [c][v] = _mm512_load_si512 (sums + c * S_STRIP + v * 64);
+}
+
+__attribute__ ((always_inline)) static inline void
+s_store (s_sums_t sum, uint8_t *sums, uint32_t width)
+{
+    for (uint32_t c = 0; c < width; c++)
+        for (int v = 0; v < 2; v++)
+            _mm512_store_si512 (sums + c * S_STRIP + v * 64, sum [c][v]);
+}
+
+__attribute__ ((always_inline)) static inline void
 s_multiply_width (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
     uint32_t width, uint8_t *sums)
 {
     s_sums_t sum;
-    for (uint32_t c = 0; c < width; c++)
-        sum [c][0] = sum [c][1] = _mm512_setzero_si512 ();
+    s_load (sum, sums, width);
     for (uint32_t g = 0; g < groups; g += 2)
-        s_multiply_two (rows + g * S_TILE, cells + 8 * g * width, width, sum,
+        s_multiply_two (rows + g * S_STRIP, cells + 8 * g * width, width, sum,
             NULL);
-    for (uint32_t c = 0; c < width; c++)
-        for (int v = 0; v < 2; v++)
-            _mm512_store_si512 (sums + c * S_TILE + v * 64, sum [c][v]);
+    s_store (sum, sums, width);
 }
 
 static uint32_t
@@ -215,24 +220,16 @@ s_multiply_marking (const uint8_t *rows, uint32_t group, uint32_t groups,
     s_sums_t sum;
     fuota_fec_marks_t next = *marks;
     const uint16_t *end = marks->draws + marks->count;
-    for (uint32_t c = 0; c < S_PANEL; c++)
-        for (int v = 0; v < 2; v++)
-            sum [c][v] = _mm512_load_si512 (sums + c * S_TILE + v * 64);
+    s_load (sum, sums, S_PANEL);
     for (; group < groups && end - next.draws >= S_MARKS; group += 2) {
-        s_multiply_two (rows + group * S_TILE, cells + 8 * group * S_PANEL,
+        s_multiply_two (rows + group * S_STRIP, cells + 8 * group * S_PANEL,
             S_PANEL, sum, &next);
         next.draws += S_MARKS;
     }
-    if (!marks->count)
-        for (; group < groups; group += 2)
-            s_multiply_two (rows + group * S_TILE, cells + 8 * group * S_PANEL,
-                S_PANEL, sum, NULL);
-    else if (end - next.draws < S_MARKS)
+    s_store (sum, sums, S_PANEL);
+    if (end - next.draws < S_MARKS)
         for (; next.draws < end; next.draws++)
             next.last [*next.draws] = next.epoch;
-    for (uint32_t c = 0; c < S_PANEL; c++)
-        for (int v = 0; v < 2; v++)
-            _mm512_store_si512 (sums + c * S_TILE + v * 64, sum [c][v]);
     marks->count = (uint32_t) (next.draws - marks->draws);
     return group;
 }
@@ -243,10 +240,9 @@ s_multiply_marking (const uint8_t *rows, uint32_t group, uint32_t groups,
         break
 
 static void
-s_multiply (const uint8_t *rows, uint32_t count, uint32_t groups,
-    const uint8_t *cells, uint32_t width, uint8_t *sums)
+s_multiply (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
+    uint32_t width, uint8_t *sums)
 {
-    (void) count;
     switch (width) {
         S_CASE (1);
         S_CASE (2);
@@ -271,8 +267,11 @@ const fuota_fec_kernel_t fuota_fec_gfni = {
     .remainders = s_remainders,
     .snapshot = s_snapshot,
     .population = s_population,
-    .tile = S_TILE,
+    .strip = S_STRIP,
+    .index = 1,
+    .strips = 1,
     .panel = S_PANEL,
+    .depth = S_DEPTH,
     .cell = 8,
     .pack = s_pack,
     .turn = s_turn,

@@ -64,27 +64,34 @@ struct fuota_fec_kernel {
     uint32_t (*population) (const uint8_t *last, uint32_t words, uint8_t since);
 
     //  The rest is for kernels whose product is in tiles (fec_tile.c)
-    uint32_t tile;   //  Rows in a tile, a multiple of 16
-    uint32_t panel;  //  Columns multiplied at once
-    uint32_t cell;   //  Bytes of packed data for a byte of 8 fragments
+    uint32_t strip;   //  Rows multiplied at once, a multiple of 16
+    uint32_t index;   //  Bytes that say of a row what a byte of it says
+    uint32_t strips;  //  Of a tile, at most
+    uint32_t panel;   //  Columns multiplied at once
+    uint32_t depth;   //  Groups multiplied at once, an even number
+    uint32_t cell;    //  Bytes of packed data for a byte of 8 fragments
+    uint32_t table;   //  Bytes to multiply by made of a cell, or 0
 
     //  Pack columns: byte j of a column is that of the j-th fragment.
     void (*pack) (const uint64_t *columns, uint32_t count, uint8_t *cells);
 
-    //  Turn over a word of each row in a tile: groups [8][tile]
+    //  Make tables of cells. NULL if cells are what is multiplied by.
+    void (*make) (const uint8_t *cells, uint32_t count, uint8_t *tables);
+
+    //  Turn over a word of each row in a strip: groups [8][strip * index]
     void (*turn) (const uint64_t *bits, uint8_t *groups);
 
-    //  sums [width][tile] = rows [groups][tile] times cells [groups][width].
-    //  A group is 8 fragments: a byte of a row. Of the tile the first count
-    //  rows matter. groups is even, width is panel at most; rows and sums
-    //  are aligned to 64.
-    void (*multiply) (const uint8_t *rows, uint32_t count, uint32_t groups,
+    //  sums [width][strip] += rows [groups][strip * index] times
+    //  cells [groups][width], or their tables. A group is 8 fragments: a byte
+    //  of a row. groups is even and depth at most, width is panel at most;
+    //  all but cells are aligned to 64.
+    void (*multiply) (const uint8_t *rows, uint32_t groups,
         const uint8_t *cells, uint32_t width, uint8_t *sums);
 
-    //  The same in full width, and draws marked meanwhile. It goes on with
-    //  the sums from a group, until the groups or the marks are through; if
-    //  there are no marks, until the groups are. Returns the group after the
-    //  last one, and in count how many were marked. NULL if it does not pay.
+    //  The same in full width, and draws marked meanwhile. It goes on from
+    //  a group, until the groups or the marks are through. Returns the group
+    //  after the last one, and in count how many were marked. NULL if it does
+    //  not pay.
     uint32_t (*multiply_marking) (const uint8_t *rows, uint32_t group,
         uint32_t groups, const uint8_t *cells, uint8_t *sums,
         fuota_fec_marks_t *marks);
@@ -103,6 +110,30 @@ fuota_fec_piece (uintptr_t *at, size_t size)
     uintptr_t piece = *at;
     *at += (size + 63) / 64 * 64;
     return (void *) piece;
+}
+
+//  Remainders by 16 bits. The lowest 16 bits of a state are enough for its
+//  remainder, which fits them, and the highest 16 bits times inverse, less
+//  its 16 bits and shift, for the quotient, or one less than that: with a
+//  modulus of 257 at least its error is below a half for the 7 bits it does
+//  not see and a half for the inverse. A smaller modulus is doubled until it
+//  is that, and then subtracted in steps.
+typedef struct {
+    uint32_t large, steps;  //  modulus << steps - 1
+    uint32_t inverse, shift;
+} fuota_fec_divisor_t;
+
+static inline fuota_fec_divisor_t
+fuota_fec_divisor (uint32_t modulus)
+{
+    fuota_fec_divisor_t self = { modulus, 1, 0, 0 };
+    for (; self.large < 257; self.large *= 2)
+        self.steps++;
+    while ((((uint64_t) 1 << (24 + self.shift)) / self.large) < 1 << 16)
+        self.shift++;
+    self.inverse =
+        (uint32_t) (((uint64_t) 1 << (23 + self.shift)) / self.large);
+    return self;
 }
 
 //  Products, as size and rows above.

@@ -9,8 +9,10 @@
 #include <string.h>
 #include "fec_worker/kernel/fec_zip.h"
 
-#define S_TILE 128
+#define S_STRIP 32
+#define S_STRIPS 8
 #define S_PANEL 8
+#define S_DEPTH 64
 
 //  Every processor of this architecture has it.
 static bool
@@ -110,19 +112,19 @@ s_pack (const uint64_t *columns, uint32_t count, uint8_t *cells)
 static void
 s_turn (const uint64_t *bits, uint8_t *groups)
 {
-    fuota_fec_turn (bits, groups, S_TILE);
+    fuota_fec_turn (bits, groups, S_STRIP);
 }
 
-//  32 rows of a tile. Inline, with a width that is known there: so the sums
-//  are in registers.
+//  Inline, with a width that is known there: so the sums are in registers.
 __attribute__ ((always_inline)) static inline void
-s_multiply_32 (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
+s_multiply_width (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
     uint32_t width, uint8_t *sums)
 {
     uint8x16_t sum [S_PANEL][2];
     for (uint32_t c = 0; c < width; c++)
-        sum [c][0] = sum [c][1] = vdupq_n_u8 (0);
-    for (uint32_t g = 0; g < groups; g++, rows += S_TILE) {
+        for (int v = 0; v < 2; v++)
+            sum [c][v] = vld1q_u8 (sums + c * S_STRIP + 16 * v);
+    for (uint32_t g = 0; g < groups; g++, rows += S_STRIP) {
         uint8x16_t low [2], high [2];
         for (int v = 0; v < 2; v++) {
             uint8x16_t bytes = vld1q_u8 (rows + 16 * v);
@@ -137,18 +139,17 @@ s_multiply_32 (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
     }
     for (uint32_t c = 0; c < width; c++)
         for (int v = 0; v < 2; v++)
-            vst1q_u8 (sums + c * S_TILE + 16 * v, sum [c][v]);
+            vst1q_u8 (sums + c * S_STRIP + 16 * v, sum [c][v]);
 }
 
 static void
-s_multiply (const uint8_t *rows, uint32_t count, uint32_t groups,
-    const uint8_t *cells, uint32_t width, uint8_t *sums)
+s_multiply (const uint8_t *rows, uint32_t groups, const uint8_t *cells,
+    uint32_t width, uint8_t *sums)
 {
-    for (uint32_t i = 0; i < count; i += 32)
-        if (width == S_PANEL)
-            s_multiply_32 (rows + i, groups, cells, S_PANEL, sums + i);
-        else
-            s_multiply_32 (rows + i, groups, cells, width, sums + i);
+    if (width == S_PANEL)
+        s_multiply_width (rows, groups, cells, S_PANEL, sums);
+    else
+        s_multiply_width (rows, groups, cells, width, sums);
 }
 
 const fuota_fec_kernel_t fuota_fec_neon = {
@@ -159,8 +160,11 @@ const fuota_fec_kernel_t fuota_fec_neon = {
     .remainders = s_remainders,
     .snapshot = s_snapshot,
     .population = s_population,
-    .tile = S_TILE,
+    .strip = S_STRIP,
+    .index = 1,
+    .strips = S_STRIPS,
     .panel = S_PANEL,
+    .depth = S_DEPTH,
     .cell = 32,
     .pack = s_pack,
     .turn = s_turn,

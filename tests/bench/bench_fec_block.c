@@ -2,17 +2,20 @@
 //
 //  bench_fec_block - every kernel beside other ways:
 //
-//      bytewise    a row and a byte at a time, as the open encoders are
-//      vectorised  the same source, but the compiler may add many bytes at
-//                  once, as it does in C at -O3 and cannot where an index
-//                  is checked
+//      checked     the loops of the open encoders in Go and Rust, a row and a
+//                  byte at a time: fragments are slices in a list, and each
+//                  index is checked
+//      bytewise    the same without the checks
+//      vectorised  the same for fragments in one piece, as in C: there the
+//                  compiler adds many bytes at once
 //      m4ri        M4RI's product with rows of fec.c, where it is installed
 //
 //  In one run, one after the other and again, so that what disturbs one
-//  disturbs all; the best time of each counts. A line is "name value unit";
+//  disturbs all; the best time of each counts, and only this thread's time
+//  on a processor. A line is "name value unit";
 //  names end in M_F_R and the parity rule. Ratios are to the times of these.
 //
-//      bench_fec_block [--smoke] [seconds for each case]
+//      bench_fec_block [--smoke] [seconds for each case [M and F of one]]
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,8 +33,15 @@ typedef struct {
     uint32_t r;
 } s_case_t;
 
+//  A fragment as languages with checks have it.
+typedef struct {
+    uint8_t *bytes;
+    size_t size;
+} s_slice_t;
+
 typedef struct {
     fuota_fec_block_t block;
+    s_slice_t fragments [FUOTA_FEC_MAX_N];
     uint32_t m, r;
     uint8_t *parity;
     uint8_t *scratch;
@@ -43,7 +53,7 @@ static double
 s_now (void)
 {
     struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
     return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
 }
 
@@ -79,36 +89,63 @@ s_plain_row (s_encode_t *self, uint32_t n)
 }
 
 static void
-s_add_vectorised (uint8_t *into, const uint8_t *from, uint8_t size)
+s_abort_unless (bool inside)
 {
-    for (unsigned k = 0; k < size; k++)
-        into [k] ^= from [k];
+    if (!inside)
+        abort ();
+}
+
+//  The list is looked at again for each byte, for the byte stored before
+//  could have been part of it: so the compiler goes a byte at a time.
+static void
+s_add_checked (const s_slice_t *fragments, size_t count, size_t i,
+    s_slice_t into)
+{
+    for (size_t k = 0; k < into.size; k++) {
+        s_abort_unless (i < count && k < fragments [i].size);
+        into.bytes [k] ^= fragments [i].bytes [k];
+    }
 }
 
 static void
-s_add_bytewise (uint8_t *into, const uint8_t *from, uint8_t size)
+s_add_bytewise (const s_slice_t *fragments, size_t count, size_t i,
+    s_slice_t into)
 {
-    for (unsigned k = 0; k < size; k++) {
-        into [k] ^= from [k];
-        __asm__ volatile("" ::: "memory");  //  Each byte for itself
-    }
+    (void) count;
+    for (size_t k = 0; k < into.size; k++)
+        into.bytes [k] ^= fragments [i].bytes [k];
+}
+
+static void
+s_add_vectorised (const s_slice_t *fragments, size_t count, size_t i,
+    s_slice_t into)
+{
+    const uint8_t *from = fragments [0].bytes + i * into.size;
+    (void) count;
+    for (size_t k = 0; k < into.size; k++)
+        into.bytes [k] ^= from [k];
 }
 
 //  Inline, so that add is.
 __attribute__ ((always_inline)) static inline void
-s_plain (s_encode_t *self,
-    void (*add) (uint8_t *into, const uint8_t *from, uint8_t size))
+s_plain (s_encode_t *self, void (*add) (const s_slice_t *fragments,
+                               size_t count, size_t i, s_slice_t into))
 {
-    uint8_t size = self->block.frag_size;
+    size_t size = self->block.frag_size;
     for (uint32_t n = 1; n <= self->r; n++) {
-        uint8_t *out = self->parity + (size_t) (n - 1) * size;
-        memset (out, 0, size);
+        s_slice_t out = { self->parity + (n - 1) * size, size };
+        memset (out.bytes, 0, size);
         s_plain_row (self, n);
-        const uint8_t *from = self->block.data;
-        for (uint32_t i = 0; i < self->m; i++, from += size)
+        for (uint32_t i = 0; i < self->m; i++)
             if (self->flags [i])
-                add (out, from, size);
+                add (self->fragments, self->m, i, out);
     }
+}
+
+static void
+s_checked (s_encode_t *self)
+{
+    s_plain (self, s_add_checked);
 }
 
 static void
@@ -165,7 +202,7 @@ s_block (s_encode_t *self)
 //  The encoders of a case. A kernel has a name; so has what it is beside.
 
 #define S_MAX 8
-#define S_OTHERS (2 + FUOTA_M4RI)
+#define S_OTHERS (3 + FUOTA_M4RI)
 
 typedef struct {
     const char *name;
@@ -178,8 +215,10 @@ static size_t
 s_encoders (s_encoder_t encoders [S_MAX])
 {
     size_t count = 0;
+    s_encoder_t checked = { "checked", NULL, s_checked, 1e9, 0 };
     s_encoder_t bytewise = { "bytewise", NULL, s_bytewise, 1e9, 0 };
     s_encoder_t vectorised = { "vectorised", NULL, s_vectorised, 1e9, 0 };
+    encoders [count++] = checked;
     encoders [count++] = bytewise;
     encoders [count++] = vectorised;
 #if FUOTA_M4RI
@@ -263,6 +302,10 @@ s_bench (const s_case_t *item, uint8_t version, double budget)
     self.block = block;
     self.m = item->m;
     self.r = item->r;
+    for (uint32_t i = 0; i < item->m; i++) {
+        s_slice_t fragment = { data + i * item->frag_size, item->frag_size };
+        self.fragments [i] = fragment;
+    }
     self.parity = s_bytes ((size_t) item->r * item->frag_size);
     self.scratch = s_bytes (s_scratch (&self));
     s_alternate (encoders, count, &self, budget);
@@ -294,9 +337,12 @@ main (int argc, char **argv)
     };
     bool smoke = argc > 1 && strcmp (argv [1], "--smoke") == 0;
     double budget = argc > 1 && !smoke ? atof (argv [1]) : 10;
+    uint32_t m = argc > 3 ? (uint32_t) atoi (argv [2]) : 0;
+    uint32_t frag_size = argc > 3 ? (uint32_t) atoi (argv [3]) : 0;
     size_t count = smoke ? 2 : sizeof cases / sizeof *cases;
     for (size_t i = 0; i < count; i++)
         for (uint8_t version = 1; version <= 2; version++)
-            s_bench (&cases [i], version, smoke ? 0 : budget);
+            if (!m || (cases [i].m == m && cases [i].frag_size == frag_size))
+                s_bench (&cases [i], version, smoke ? 0 : budget);
     return 0;
 }
