@@ -86,12 +86,13 @@ s_store (fuota_control_t *self, const uint8_t *name, fuota_turn_t *turn)
 {
     fuota_slice_t found;
     fuota_key_t key = fuota_key_bytes (name, HASH);
-    size_t used, room = fuota_db_room (self->db, &used);
+    fuota_db_room_t room = fuota_db_room (self->db);
     turn->reply.existed =
         !fuota_read_get (self->read, FUOTA_TABLE_BLOB, &key, &found);
     if (turn->reply.existed)
         return;
-    if (room < self->image.size * 2 + (1u << 20)) {
+    if (room.left < self->image.size * 2 + (1u << 20) ||
+        room.run < self->image.size) {
         fuota_control_failed (turn, "state is full; make state.map_mib larger");
         return;
     }

@@ -32,10 +32,10 @@ static void
 s_state (const fuota_control_t *self, fuota_reply_t *reply)
 {
     fuota_finding_t finding = { .what = "state" };
-    size_t used, room = fuota_db_room (self->db, &used);
+    fuota_db_room_t room = fuota_db_room (self->db);
     snprintf (finding.words, sizeof finding.words, "%zu MiB used, %zu MiB left",
-        used >> 20, room >> 20);
-    if (room / LITTLE < used / (100 - LITTLE)) {
+        room.used >> 20, room.left >> 20);
+    if (room.left / LITTLE < room.used / (100 - LITTLE)) {
         finding.level = FUOTA_FINDING_WARNING;
         strcpy (finding.advice, "make state.map_mib larger and restart fuotad");
     }

@@ -261,16 +261,18 @@ s_store (fuota_control_t *self, const fuota_deployment_t *deployment,
 static void
 s_check_room (fuota_control_t *self, fuota_turn_t *turn)
 {
-    size_t used, room = fuota_db_room (self->db, &used);
+    fuota_db_room_t room = fuota_db_room (self->db);
     size_t need = self->batch.size * 2 + SPARE;
     if (self->batch.failed)
         fuota_control_failed (turn, "out of memory");
-    else if (need > room) {
+    else if (need > room.left || self->batch.size > room.run) {
+        //  An image needs pages in a row
+        size_t left = room.left < room.run ? room.left : room.run;
         fuota_control_failed (turn, "");
         fuota_control_say (turn, FUOTA_FAILED,
             "state is full: %zu KiB wanted, %zu KiB left, %zu KiB used; make "
             "state.map_mib larger",
-            need >> 10, room >> 10, used >> 10);
+            need >> 10, left >> 10, room.used >> 10);
     }
 }
 

@@ -160,17 +160,51 @@ fuota_db_error (const fuota_db_t *self)
     return self->error;
 }
 
-size_t
-fuota_db_room (fuota_db_t *self, size_t *used)
+//  Pages that were freed and can be written again, and the longest row of
+//  them. Table 0 is LMDB's own list: transaction -> count, pages, the highest
+//  first. It does not touch what the last two transactions freed.
+static void
+s_free_pages (fuota_db_t *self, size_t last, size_t *pages, size_t *run)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    *pages = *run = 0;
+    if (mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn))
+        return;
+    if (mdb_cursor_open (txn, 0, &cursor)) {
+        mdb_txn_abort (txn);
+        return;
+    }
+    while (!mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) {
+        const size_t *list = value.mv_data;  //  Aligned, as its pages are
+        if (*(const size_t *) key.mv_data + 1 >= last)
+            break;
+        *pages += list [0];
+        for (size_t i = 1, row = 0; i <= list [0]; i++) {
+            row = i > 1 && list [i] + 1 == list [i - 1] ? row + 1 : 1;
+            *run = row > *run ? row : *run;
+        }
+    }
+    mdb_cursor_close (cursor);
+    mdb_txn_abort (txn);
+}
+
+fuota_db_room_t
+fuota_db_room (fuota_db_t *self)
 {
     MDB_envinfo info;
     MDB_stat stat;
+    size_t freed, run;
     mdb_env_info (self->env, &info);
     mdb_env_stat (self->env, &stat);
-    size_t size = (info.me_last_pgno + 1) * stat.ms_psize;
-    if (used)
-        *used = size;
-    return info.me_mapsize > size ? info.me_mapsize - size : 0;
+    s_free_pages (self, info.me_last_txnid, &freed, &run);
+    size_t page = stat.ms_psize, pages = info.me_last_pgno + 1;
+    size_t end = info.me_mapsize / page;
+    size_t fresh = end > pages ? end - pages : 0;
+    return (fuota_db_room_t){ .used = (pages - freed) * page,
+        .left = (fresh + freed) * page,
+        .run = (fresh > run ? fresh : run) * page };
 }
 
 //  ---------------------------------------------------------------------

@@ -36,8 +36,14 @@ int fuota_db_apply (fuota_db_t *self, const fuota_slice_t *batches,
 //  Words for the last failure of open or apply on this handle.
 const char *fuota_db_error (const fuota_db_t *self);
 
-//  Bytes of address space not yet used by pages, and bytes used.
-size_t fuota_db_room (fuota_db_t *self, size_t *used);
+//  Bytes of address space that pages use, and that are left. Pages of what
+//  was deleted are left. A value of more than a page needs a run: the longest
+//  one there is.
+typedef struct {
+    size_t used, left, run;
+} fuota_db_room_t;
+
+fuota_db_room_t fuota_db_room (fuota_db_t *self);
 
 //  Begin a read: a snapshot. Caller owns it. NULL if LMDB has no reader slot.
 fuota_read_t *fuota_db_read (fuota_db_t *self);

@@ -375,7 +375,7 @@ test_db__full_map (void **state)
     static const uint8_t page [4000];
     scratch_t scratch;
     scratch_init (&scratch, 256u << 10, FUOTA_DB_NOSYNC);
-    size_t written = 0, used;
+    size_t written = 0;
     int rc = 0;
     for (unsigned i = 0; i < 100 && !rc; i++) {
         fuota_batch_t batch = { 0 };
@@ -392,8 +392,8 @@ test_db__full_map (void **state)
     assert_int_equal (rc, FUOTA_EFULL);
     assert_true (written > 10);
     assert_true (*fuota_db_error (scratch.db) != '\0');
-    assert_true (fuota_db_room (scratch.db, &used) < 8192);
-    assert_true (used > 200u << 10);
+    assert_true (fuota_db_room (scratch.db).left < 8192);
+    assert_true (fuota_db_room (scratch.db).used > 200u << 10);
     //  Nothing of the refused batch is there, all else can be read
     assert_int_equal (scratch_count (&scratch, FUOTA_TABLE_TOKEN), written);
     assert_int_equal (scratch_count (&scratch, FUOTA_TABLE_BLOB), written);
@@ -403,6 +403,37 @@ test_db__full_map (void **state)
     scratch_put_bytes (&scratch, FUOTA_TABLE_BLOB, fuota_key_eui (1000), page,
         sizeof page);
     assert_int_equal (scratch_count (&scratch, FUOTA_TABLE_BLOB), written + 1);
+    scratch_release (&scratch);
+}
+
+//  What was deleted is room again, once LMDB itself would write there.
+static void
+test_db__what_was_deleted_is_room (void **state)
+{
+    //  What the last transactions freed has to wait, and tables begin with
+    //  a page
+    enum { SIZE = 100000, LEFT = 40960 };
+    (void) state;
+    static const uint8_t image [SIZE];
+    scratch_t scratch;
+    scratch_init (&scratch, 256u << 10, FUOTA_DB_NOSYNC);
+    fuota_db_room_t empty = fuota_db_room (scratch.db);
+    fuota_key_t a = fuota_key_eui (1), b = fuota_key_eui (2);
+    for (int turn = 0; turn < 5; turn++) {
+        scratch_put_bytes (&scratch, FUOTA_TABLE_BLOB, a, image, SIZE);
+        fuota_db_room_t full = fuota_db_room (scratch.db);
+        assert_true (full.used >= empty.used + SIZE);
+        assert_true (full.left + full.used <= 256u << 10);
+        fuota_batch_t batch = { 0 };
+        fuota_batch_del (&batch, FUOTA_TABLE_BLOB, &a);
+        scratch_commit (&scratch, &batch);
+        for (int i = 0; i < 3; i++)
+            scratch_put_bytes (&scratch, FUOTA_TABLE_META, b, "x", 1);
+        fuota_db_room_t room = fuota_db_room (scratch.db);
+        assert_true (room.left + LEFT >= empty.left);
+        assert_true (room.left + room.used <= 256u << 10);
+        assert_true (room.run >= SIZE);
+    }
     scratch_release (&scratch);
 }
 
@@ -424,6 +455,7 @@ main (void)
         TEST (test_db__order_within_a_group),
         TEST (test_db__tables_are_apart_and_last),
         cmocka_unit_test (test_db__full_map),
+        cmocka_unit_test (test_db__what_was_deleted_is_room),
     };
     return cmocka_run_group_tests_name ("db", tests, NULL, NULL);
 }
