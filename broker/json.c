@@ -217,9 +217,10 @@ fuota_json_chosen (json_t *to, const Reply *from)
 json_t *
 fuota_json_worker (const WorkerLine *line)
 {
-    json_t *object = json_pack ("{s:s,s:s,s:s,s:s,s:b,s:b}", "name", line->name,
-        "host", line->host, "kernel", line->kernel, "identity", line->identity,
-        "near", line->near, "draining", line->draining);
+    json_t *object = json_pack ("{s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:s}", "name",
+        line->name, "host", line->host, "kernel", line->kernel, "identity",
+        line->identity, "near", line->near, "draining", line->draining,
+        "quarantined", *line->why != '\0', "why", line->why);
     const struct {
         const char *name;
         uint64_t value;
@@ -231,6 +232,7 @@ fuota_json_worker (const WorkerLine *line)
         { "errors", line->errors },
         { "rate", line->rate },
         { "seen", line->seen },
+        { "left", line->left },
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new (object, numbers [i].name,

@@ -136,20 +136,44 @@ s_banned (const fuota_pool_t *self, const char *identity, int64_t now)
 {
     for (size_t i = 0; i < sizeof self->bans / sizeof *self->bans; i++)
         if (self->bans [i].until > now &&
-            !strcmp (self->bans [i].identity, identity))
+            !strcmp (self->bans [i].worker.identity, identity))
             return true;
     return false;
 }
 
+static fuota_pool_worker_t
+s_describe (const fuota_pool_peer_t *worker)
+{
+    fuota_pool_worker_t line = { .cores = worker->hello.cores,
+        .pid = worker->hello.pid,
+        .slots = worker->hello.slots,
+        .leases = worker->leases,
+        .near = worker->hello.near,
+        .draining = worker->draining,
+        .blocks = worker->blocks,
+        .errors = worker->errors,
+        .rate = worker->rate };
+    memcpy (line.name, worker->hello.name, sizeof line.name);
+    memcpy (line.host, worker->hello.host, sizeof line.host);
+    memcpy (line.kernel, worker->hello.kernel, sizeof line.kernel);
+    memcpy (line.identity, worker->identity, sizeof line.identity);
+    return line;
+}
+
 static void
-s_quarantine (fuota_pool_t *self, fuota_pool_peer_t *worker, const char *words,
+s_quarantine (fuota_pool_t *self, fuota_pool_peer_t *worker, const char *why,
     int64_t now)
 {
     fuota_pool_ban_t *ban =
         &self->bans [self->ban_next++ %
                      (sizeof self->bans / sizeof *self->bans)];
-    memcpy (ban->identity, worker->identity, sizeof ban->identity);
-    ban->until = now + BAN;
+    char words [64];
+    *ban = (fuota_pool_ban_t){ .worker = s_describe (worker),
+        .since = now,
+        .until = now + BAN };
+    ban->worker.leases = 0;
+    snprintf (ban->worker.why, sizeof ban->worker.why, "%s", why);
+    snprintf (words, sizeof words, "quarantined: %s", why);
     self->stats.quarantined++;
     s_tell (self, worker, words);
     s_send_drain (self, &worker->peer, "quarantined", true);
@@ -407,7 +431,7 @@ s_block (fuota_pool_t *self, fuota_pool_peer_t *worker,
         worker->errors++;
         self->stats.wrong++;
         if (++worker->failures >= SUMS)
-            s_quarantine (self, worker, "quarantined: check sums", now);
+            s_quarantine (self, worker, "check sums are wrong", now);
         return;
     }
     s_progress (self, worker, now);
@@ -537,7 +561,7 @@ fuota_pool_checked (fuota_pool_t *self, const fuota_pool_effect_t *check,
         self->stats.wrong++;
         if (worker) {
             worker->errors++;
-            s_quarantine (self, worker, "quarantined: a block is wrong", now);
+            s_quarantine (self, worker, "a block is wrong", now);
         }
         //  If it had written over what was right, that is gone as well
         if (!check->rows.size)
@@ -641,32 +665,35 @@ fuota_pool_due (const fuota_pool_t *self)
     return due;
 }
 
+static bool
+s_banned_worker (const fuota_pool_t *self, size_t i, int64_t now,
+    fuota_pool_worker_t *out)
+{
+    for (size_t k = 0; k < sizeof self->bans / sizeof *self->bans; k++) {
+        const fuota_pool_ban_t *ban = &self->bans [k];
+        if (ban->until <= now || i-- != 0)
+            continue;
+        *out = ban->worker;
+        out->seen = now - ban->since;
+        out->left = ban->until - now;
+        return true;
+    }
+    return false;
+}
+
 bool
 fuota_pool_worker (const fuota_pool_t *self, size_t i, int64_t now,
     fuota_pool_worker_t *out)
 {
-    uint32_t at = 0;
-    for (; at < self->worker_count; at++)
-        if (self->workers [at].used && i-- == 0)
-            break;
-    if (at == self->worker_count)
-        return false;
-    const fuota_pool_peer_t *worker = &self->workers [at];
-    *out = (fuota_pool_worker_t){ .cores = worker->hello.cores,
-        .pid = worker->hello.pid,
-        .slots = worker->hello.slots,
-        .leases = worker->leases,
-        .near = worker->hello.near,
-        .draining = worker->draining,
-        .blocks = worker->blocks,
-        .errors = worker->errors,
-        .rate = worker->rate,
-        .seen = now - worker->seen };
-    memcpy (out->name, worker->hello.name, sizeof out->name);
-    memcpy (out->host, worker->hello.host, sizeof out->host);
-    memcpy (out->kernel, worker->hello.kernel, sizeof out->kernel);
-    memcpy (out->identity, worker->identity, sizeof out->identity);
-    return true;
+    for (uint32_t at = 0; at < self->worker_count; at++) {
+        const fuota_pool_peer_t *worker = &self->workers [at];
+        if (!worker->used || i-- != 0)
+            continue;
+        *out = s_describe (worker);
+        out->seen = now - worker->seen;
+        return true;
+    }
+    return s_banned_worker (self, i, now, out);
 }
 
 void

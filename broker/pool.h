@@ -70,6 +70,8 @@ typedef struct {
     uint64_t blocks, errors;
     uint64_t rate;  //  Bytes of parity a second of computing, lately
     int64_t seen;   //  Milliseconds since its last message
+    char why [41];  //  In quarantine: what for, or ""
+    int64_t left;   //  and for how many milliseconds more
 } fuota_pool_worker_t;
 
 typedef struct {
@@ -117,7 +119,7 @@ bool fuota_pool_next (fuota_pool_t *self, fuota_pool_effect_t *effect);
 //  Is anything of that image wanted or leased?
 bool fuota_pool_uses (const fuota_pool_t *self, const uint8_t image [32]);
 
-//  The i-th worker. False past the last.
+//  The i-th worker; after them those in quarantine. False past the last.
 bool fuota_pool_worker (const fuota_pool_t *self, size_t i, int64_t now,
     fuota_pool_worker_t *worker);
 void fuota_pool_stats (const fuota_pool_t *self, fuota_pool_stats_t *stats);

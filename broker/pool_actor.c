@@ -309,11 +309,13 @@ s_workers (self_t *self, zmsg_t *reply)
             .blocks = worker.blocks,
             .errors = worker.errors,
             .rate = worker.rate,
-            .seen = (uint32_t) worker.seen };
+            .seen = (uint32_t) worker.seen,
+            .left = (uint32_t) worker.left };
         memcpy (line.name, worker.name, sizeof line.name);
         memcpy (line.host, worker.host, sizeof line.host);
         memcpy (line.kernel, worker.kernel, sizeof line.kernel);
         memcpy (line.identity, worker.identity, sizeof line.identity);
+        memcpy (line.why, worker.why, sizeof line.why);
         s_add_record (reply, WorkerLine_fields, &line);
     }
 }

@@ -45,9 +45,10 @@ typedef struct {
     uint64_t rate, blocks, errors;
 } fuota_pool_peer_t;
 
+//  What the worker was when it was caught.
 typedef struct {
-    char identity [41];
-    int64_t until;
+    fuota_pool_worker_t worker;
+    int64_t until, since;
 } fuota_pool_ban_t;
 
 struct fuota_pool {

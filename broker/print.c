@@ -156,6 +156,9 @@ fuota_print_workers (void *arg, const Reply *reply)
             (double) line->rate / 1e6, (unsigned long long) line->errors,
             line->seen / 1000.0, line->near ? "" : "  far",
             line->draining ? "  draining" : "");
+        if (*line->why)
+            printf ("  quarantined: %s; for %u min more\n", line->why,
+                (unsigned) (line->left / 60000 + 1));
     }
     return true;
 }
@@ -180,7 +183,7 @@ void
 fuota_print_pool (const PoolLine *pool)
 {
     printf ("%u workers; %u jobs, %llu blocks wait, %llu done, %llu returned, "
-            "%llu late, %llu wrong; %llu in quarantine\n",
+            "%llu late, %llu wrong; %llu quarantined\n",
         (unsigned) pool->workers, (unsigned) pool->jobs,
         (unsigned long long) pool->waiting, (unsigned long long) pool->done,
         (unsigned long long) pool->returned, (unsigned long long) pool->late,

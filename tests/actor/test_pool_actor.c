@@ -189,6 +189,23 @@ s_report (fixture_t *self, PoolLine *pool)
     zmsg_destroy (&msg);
 }
 
+//  The first worker that the pool lists.
+static void
+s_first_worker (fixture_t *self, WorkerLine *line)
+{
+    zstr_send (self->ask, "WORKERS");
+    zmsg_t *msg = zmsg_recv (self->ask);
+    assert_non_null (msg);
+    assert_int_equal (zmsg_size (msg), 2);
+    zmsg_first (msg);
+    zframe_t *frame = zmsg_next (msg);
+    assert_int_equal (fuota_record_decode (WorkerLine_fields, line,
+                          fuota_slice (zframe_data (frame),
+                              zframe_size (frame))),
+        0);
+    zmsg_destroy (&msg);
+}
+
 static char *
 s_image (fixture_t *self, const char *frag_size)
 {
@@ -293,6 +310,11 @@ test_pool_actor__wrong_block_is_not_kept (void **state)
     assert_int_equal (pool.quarantined, 1);
     assert_int_equal (pool.workers, 0);
     assert_int_equal (pool.waiting, 3);
+    WorkerLine line;
+    s_first_worker (self, &line);
+    assert_string_equal (line.why, "a block is wrong");
+    assert_true (line.left > 3000000 && line.left <= 3600000);
+    assert_int_equal (line.errors, 1);
 }
 
 //  It says done and has written nothing.

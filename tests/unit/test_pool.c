@@ -353,6 +353,18 @@ test_pool__wrong_block_means_quarantine (void **state)
     s_hello (self, who, 4, true);
     assert_null (s_find (self, FUOTA_POOL_SEND, FUOTA_FEC_HELLO));
     assert_int_equal (s_stats (self).workers, 1);
+    //  An operator sees it, after those that work, until its hour is over
+    fuota_pool_worker_t line;
+    assert_true (fuota_pool_worker (self->pool, 0, self->now, &line));
+    assert_string_equal (line.why, "");
+    assert_true (fuota_pool_worker (self->pool, 1, self->now + 1000, &line));
+    assert_string_equal (line.why, "a block is wrong");
+    assert_int_equal (line.errors, 1);
+    assert_int_equal (line.seen, 1000);
+    assert_int_equal (line.left, 3600000 - 1000);
+    assert_false (fuota_pool_worker (self->pool, 2, self->now, &line));
+    assert_false (
+        fuota_pool_worker (self->pool, 1, self->now + 3600000, &line));
 }
 
 static void
