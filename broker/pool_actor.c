@@ -185,9 +185,8 @@ s_decode (zmsg_t *msg, unsigned door, fuota_peer_t *peer, const char **user,
 {
     fuota_slice_t frames [4];
     size_t count = 0;
-    zframe_t *id = zmsg_first (msg);
-    for (zframe_t *frame = zmsg_next (msg); frame && count < 4;
-         frame = zmsg_next (msg))
+    zframe_t *id = zmsg_first (msg), *first = zmsg_next (msg);
+    for (zframe_t *frame = first; frame && count < 4; frame = zmsg_next (msg))
         frames [count++] =
             fuota_slice (zframe_data (frame), zframe_size (frame));
     if (!id || zframe_size (id) > sizeof peer->id ||
@@ -196,7 +195,8 @@ s_decode (zmsg_t *msg, unsigned door, fuota_peer_t *peer, const char **user,
     *peer = (fuota_peer_t){ .door = (uint8_t) door,
         .size = (uint8_t) zframe_size (id) };
     memcpy (peer->id, zframe_data (id), zframe_size (id));
-    *user = door == FUOTA_POOL_FAR ? zframe_meta (id, "User-Id") : NULL;
+    //  The id's own frame has no properties if the socket was looked at before
+    *user = door == FUOTA_POOL_FAR ? zframe_meta (first, "User-Id") : NULL;
     //  Only who is on this host can share its memory
     if (message->kind == FUOTA_FEC_HELLO && door == FUOTA_POOL_FAR)
         message->as.hello.near = false;
