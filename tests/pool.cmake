@@ -11,8 +11,10 @@ fuota_test (world world_pool LIBS pool_core fec_job fec_source
 #  Real processes; the garbage is sent by Debian's own Python
 add_test (NAME system/pool COMMAND ${FUOTA_DEBIAN_PYTHON} -B
     ${CMAKE_CURRENT_SOURCE_DIR}/system/test_pool.py)
-set_tests_properties (system/pool PROPERTIES LABELS system TIMEOUT 300
-    ENVIRONMENT FUOTA_BUILD=${CMAKE_BINARY_DIR})
+add_test (NAME system/workers COMMAND ${FUOTA_DEBIAN_PYTHON} -B
+    ${CMAKE_CURRENT_SOURCE_DIR}/system/test_workers.py)
+set_tests_properties (system/pool system/workers PROPERTIES LABELS system
+    TIMEOUT 300 ENVIRONMENT FUOTA_BUILD=${CMAKE_BINARY_DIR})
 
 add_executable (bench_pool bench/bench_pool.c)
 target_link_libraries (bench_pool PRIVATE fuota_warnings scratch pool fec_job

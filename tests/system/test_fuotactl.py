@@ -165,4 +165,5 @@ def test():
         world.close()
 
 
-run(test)
+if __name__ == "__main__":
+    run(test)
