@@ -172,6 +172,7 @@ fuota_engine_lora_provision (const fuota_config_t *config, bool create)
             .arg = &api,
             .air = core,
             .region = config->lorawan.air.region,
+            .uplink_interval = (config->sim.uplink_interval + 999) / 1000,
             .abp_rx1_delay = config->lorawan.air.abp_rx1_delay,
             .name = config->lorawan.name,
             .tenant_id = config->lorawan.tenant_id };

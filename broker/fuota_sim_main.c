@@ -14,7 +14,8 @@
 #include "broker/log.h"
 
 static const char s_help [] =
-    "Usage: fuota-sim [--chirpstack | --create | --remove] -c FILE\n"
+    "Usage: fuota-sim [--chirpstack | --create | --remove | --devices] -c "
+    "FILE\n"
     "\n"
     "Runs the simulated network of FILE (its host section) as a process of "
     "its\n"
@@ -27,6 +28,7 @@ static const char s_help [] =
     "                 device profiles, gateways, devices with keys. What is\n"
     "                 there already is found again\n"
     "  --remove       remove what --create made, and nothing else\n"
+    "  --devices      print the devices' EUIs, for fuotactl deploy --devices\n"
     "\n"
     "When it ends (SIGTERM) it prints, one per line: what it counted, then\n"
     "each device with the SHA-256 of the image it rebuilt.\n";
@@ -119,8 +121,18 @@ s_run (zactor_t *sim, const sigset_t *set, bool lora)
 }
 
 static int
+s_print_euis (const fuota_config_t *config)
+{
+    for (uint32_t i = 0; i < config->sim.devices; i++)
+        printf ("%016llx\n", (unsigned long long) (config->sim.first_eui + i));
+    return FUOTA_EXIT_OK;
+}
+
+static int
 s_open (const fuota_config_t *config, const char *mode)
 {
+    if (streq (mode, "--devices"))
+        return s_print_euis (config);
     if (streq (mode, "--create") || streq (mode, "--remove"))
         return fuota_engine_lora_provision (config, streq (mode, "--create"));
     bool lora = streq (mode, "--chirpstack");
@@ -145,7 +157,8 @@ main (int argc, char **argv)
     bool help = argc == 2 && streq (argv [1], "--help");
     const char *mode = argc == 4 ? argv [1] : "";
     bool known = !*mode || streq (mode, "--chirpstack") ||
-                 streq (mode, "--create") || streq (mode, "--remove");
+                 streq (mode, "--create") || streq (mode, "--remove") ||
+                 streq (mode, "--devices");
     if (help || argc < 3 || argc > 4 || !known ||
         !streq (argv [argc - 2], "-c")) {
         fputs (s_help, help ? stdout : stderr);

@@ -91,7 +91,7 @@ s_profile (fuota_provision_work_t *work, bool v11, bool abp)
             .reg_params_revision = v11 ? 1 : 0,
             .adr_algorithm_id = "default",
             .flush_queue_on_activate = true,
-            .uplink_interval = 3600,
+            .uplink_interval = work->with->uplink_interval,
             .supports_otaa = !abp,
             .abp_rx1_delay = work->with->abp_rx1_delay,
             .abp_rx2_dr = rx2_dr,

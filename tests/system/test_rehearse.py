@@ -15,7 +15,6 @@ sys.path.insert(0, os.path.dirname(__file__))
 from chirpstack import ADMIN_KEY, TENANT, TENANT_KEY, Broker, Host, install
 from system import FUOTA_SIM, Failure, World, run, until
 
-FIRST = 0x70b3d57ed0000001
 GATEWAY = 0x0016c001f1500001
 DEVICES = 12
 SCALE = 20
@@ -99,7 +98,8 @@ def deploy(world, application, image, *more):
         out.write(image)
     listed = os.path.join(world.folder, "devices")
     with open(listed, "w") as out:
-        out.writelines(f"{FIRST + i:016x}\n" for i in range(DEVICES))
+        subprocess.run([FUOTA_SIM, "--devices", "-c", world.air], check=True,
+                       stdout=out, timeout=60)
     v = str(world.version)
     world.ctl("deploy", path, "--name", "fleet", "--devices", listed, "--dr",
               "5", "--frag-size", "100", "--uplink-interval", "30", "--ts003",

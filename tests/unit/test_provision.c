@@ -294,6 +294,7 @@ s_init (uint32_t abp)
         .arg = &s_world.host,
         .air = s_world.air,
         .region = "EU868",
+        .uplink_interval = 60,
         .abp_rx1_delay = 1,
         .name = "test",
         .tenant_id = "" };
