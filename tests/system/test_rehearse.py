@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A rehearsal as docs/chirpstack.md has it: fuota-sim creates what it needs in
 a ChirpStack, is its gateways and LoRaWAN devices of 1.0.x and 1.1, receives an
-update by multicast, and removes what it made and nothing else.
+update by multicast while the MQTT broker is restarted, and removes what it
+made and nothing else.
 
 The ChirpStack is the stand-in on its own definitions (standin/server.js).
 """
@@ -17,6 +18,7 @@ from system import FUOTA_SIM, Failure, World, run, until
 
 GATEWAY = 0x0016c001f1500001
 DEVICES = 12
+INTERVAL = 30  #  Seconds between uplinks
 SCALE = 20
 
 
@@ -60,7 +62,7 @@ class Rehearsal(World):
                       f"origin = {self.origin}L; }};\n"
                       f'host = {{ type = "chirpstack"; sim = {{ '
                       f"devices = {DEVICES}; gateways = 2; loss = 100; "
-                      f"unicast_loss = 50; uplink_interval = 30000; "
+                      f"unicast_loss = 50; uplink_interval = {INTERVAL * 1000}; "
                       f"ts003 = {v}; ts004 = {v}; ts005 = {v}; }};\n"
                       f'chirpstack = {{ '
                       f'mqtt = "tcp://127.0.0.1:{self.mqtt.port}"; '
@@ -102,15 +104,16 @@ def deploy(world, application, image, *more):
                        stdout=out, timeout=60)
     v = str(world.version)
     world.ctl("deploy", path, "--name", "fleet", "--devices", listed, "--dr",
-              "5", "--frag-size", "100", "--uplink-interval", "30", "--ts003",
-              v, "--ts004", v, "--ts005", v, "--gateway", f"{GATEWAY:016x}",
+              "5", "--frag-size", "100", "--uplink-interval", str(INTERVAL),
+              "--ts003", v, "--ts004", v, "--ts005", v,
+              "--gateway", f"{GATEWAY:016x}",
               "--gateway", f"{GATEWAY + 1:016x}", "--application", application,
               *more)
 
 
 def whole(version, *more, **lorawan):
     image = os.urandom(3000)
-    more = list(more)
+    more, seen = list(more), ""
     world = Rehearsal(version, tenant_id=f'"{TENANT}"', **lorawan)
     began = time.monotonic()
     try:
@@ -125,8 +128,14 @@ def whole(version, *more, **lorawan):
         world.join()
         world.start()
         deploy(world, said[-1].split()[1], image, *more)
+        until("some fragments are taken",
+              lambda: world.host.stats()["taken"] > 10, 120)
+        #  The gateways' connections go, and come back by themselves
+        world.mqtt.stop()
+        world.mqtt.start()
         phase = lambda: world.json("list")["deployments"][0]["phase"]
         until("the deployment is over", lambda: phase() == "done", 300)
+        seen = world.ctl("show", "fleet", "--devices").stdout
         expect("exit status", world.stop(), 0)
         counts, devices = world.end_sim()
         sha = hashlib.sha256(image).hexdigest()
@@ -139,11 +148,12 @@ def whole(version, *more, **lorawan):
         print(f"v{version} {more} {lorawan}: {time.monotonic() - began:.1f} s,"
               f" {counts}")
     except Failure as failure:
-        seen = world.ctl("show", "fleet", "--devices", check=False)
+        seen = seen or world.ctl("show", "fleet", "--devices",
+                                 check=False).stdout
         if world.sim:
             failure = f"{failure}\n{world.end_sim()}"
         raise Failure(f"v{version} {lorawan}: {failure}\n{world.logged()}\n"
-                      f"{seen.stdout}{seen.stderr}\n{world.host.stats()}\n"
+                      f"{seen}\n{world.host.stats()}\n"
                       f"{world.host.logged()}")
     finally:
         world.close()
@@ -152,7 +162,8 @@ def whole(version, *more, **lorawan):
 def test():
     install()
     whole(1)
-    whole(2, "--group-type", "b", "--periodicity", "2", abp=300, abp_rx1_delay=5)
+    whole(2, "--group-type", "b", "--periodicity", "2", abp=300,
+          abp_rx1_delay=5)
 
 
 if __name__ == "__main__":
