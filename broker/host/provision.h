@@ -31,9 +31,9 @@ typedef struct {
     const fuota_lora_t *air;  //  The gateways and devices
     const char *region;
     uint32_t uplink_interval;  //  Of the devices, seconds
-    uint32_t abp_rx1_delay;  //  Of devices that do not join, seconds
-    const char *name;        //  Of tenant and application, and in the mark
-    const char *tenant_id;   //  "": one is created
+    uint32_t abp_rx1_delay;    //  Of devices that do not join, seconds
+    const char *name;          //  Of tenant and application, and in the mark
+    const char *tenant_id;     //  "": one is created
 } fuota_provision_t;
 
 //  Returns 0, or a code with the reason said; what was made until then stays,
