@@ -4,7 +4,8 @@ fuota_library (chirpstack host/chirpstack.c host/chirpstack_step.c
     host/chirpstack_group.c host/chirpstack_device.c
     host/chirpstack_call.c host/chirpstack_tags.c
     host/chirpstack_inquiry.c host/chirpstack_check.c
-    host/chirpstack_check_api.c host/chirpstack_list.c host/device_kind.c host/chirpstack_event.c
+    host/chirpstack_check_api.c host/chirpstack_kinds.c host/chirpstack_list.c host/device_kind.c
+    host/chirpstack_watch.c host/chirpstack_event.c
     host/chirpstack_json.c host/chirpstack_text.c host/chirpstack_book.c
     host/chirpstack_air.c host/chirpstack_gateway.c host/chirpstack_states.c
     host/chirpstack_heard.c)

@@ -4,6 +4,8 @@
 #include "broker/control_host.h"
 #include "schema/record.h"
 
+#define AGAIN 50  //  Until an unsent question is tried again
+
 struct fuota_control_host {
     zsock_t *sock;
     fuota_control_wait_t *waiting [FUOTA_CONTROL_HOST_WAITING];
@@ -87,21 +89,31 @@ fuota_control_host_keep (fuota_control_host_t *self, zframe_t **peer_p,
     return wait;
 }
 
-void
-fuota_control_host_ask (fuota_control_host_t *self, fuota_control_wait_t *wait,
-    fuota_question_t *question)
+static void
+s_send (fuota_control_host_t *self, wait_t *wait)
 {
     uint8_t bytes [Question_size];
+    size_t size = fuota_record_encode (Question_fields, &wait->question, bytes,
+        sizeof bytes);
+    wait->unsent =
+        zmq_send (zsock_resolve (self->sock), bytes, size, ZMQ_DONTWAIT) < 0;
+    if (!wait->unsent)
+        wait->until = zclock_mono () + FUOTA_CONTROL_HOST_PATIENCE;
+}
+
+void
+fuota_control_host_ask (fuota_control_host_t *self, fuota_control_wait_t *wait,
+    const fuota_question_t *question)
+{
     wait->held = false;
-    wait->serial = question->serial = ++self->serial;
-    wait->until = zclock_mono () + FUOTA_CONTROL_HOST_PATIENCE;
-    size_t size =
-        fuota_record_encode (Question_fields, question, bytes, sizeof bytes);
-    if (!self->sock)
+    wait->question = *question;
+    wait->serial = wait->question.serial = ++self->serial;
+    wait->until = zclock_mono () + FUOTA_CONTROL_HOST_ABSENCE;
+    wait->known.deaf = !self->sock;
+    if (self->sock)
+        s_send (self, wait);
+    else
         fuota_known_end (&wait->known, "a host of this type is not asked");
-    else if (zmq_send (zsock_resolve (self->sock), bytes, size, ZMQ_DONTWAIT) <
-             0)
-        fuota_known_end (&wait->known, "the host is not there");
 }
 
 //  Our own clock, as far as a process can tell.
@@ -127,8 +139,12 @@ fuota_control_host_next (fuota_control_host_t *self)
             return wait;
         if (wait->held)
             continue;
+        if (wait->unsent)
+            s_send (self, wait);
         if (now >= wait->until)
-            fuota_known_end (&wait->known, "the host did not answer in 8 s");
+            fuota_known_end (&wait->known,
+                wait->unsent ? "the host is not there"
+                             : "the host did not answer in 8 s");
         if (wait->known.over) {
             fuota_known_sort (&wait->known);
             s_find_clock (&wait->known);
@@ -157,8 +173,13 @@ s_take (fuota_control_host_t *self, const fuota_answer_t *answer)
 {
     for (size_t i = 0; i < self->count; i++)
         if (!self->waiting [i]->held &&
-            self->waiting [i]->serial == answer->serial)
+            self->waiting [i]->serial == answer->serial) {
             fuota_known_take (&self->waiting [i]->known, answer);
+            //  A long list comes page by page
+            if (answer->devices_count)
+                self->waiting [i]->until =
+                    zclock_mono () + FUOTA_CONTROL_HOST_PATIENCE;
+        }
     //  Or nobody waits for it any more
 }
 
@@ -190,6 +211,8 @@ fuota_control_host_wait (fuota_control_host_t *self)
     for (size_t i = 0; i < self->count; i++) {
         int64_t until = self->waiting [i]->until;
         int64_t left = until > now ? until - now : 0;
+        if (self->waiting [i]->unsent && left > AGAIN)
+            left = AGAIN;
         if (!self->waiting [i]->held && (least < 0 || left < least))
             least = left;
     }

@@ -19,6 +19,7 @@
 #include "broker/control.h"
 
 #define FUOTA_CONTROL_HOST_PATIENCE 8000  //  Less than a client's
+#define FUOTA_CONTROL_HOST_ABSENCE 2000   //  Of a host that may just start
 #define FUOTA_CONTROL_HOST_WAITING 16     //  Requests kept, of all clients
 
 typedef struct fuota_control_host fuota_control_host_t;
@@ -29,8 +30,10 @@ typedef struct {
     zframe_t *peer, *body;
     bool req;  //  Of a REQ: an empty frame before the reply
     bool held;
+    bool unsent;  //  The host was not there: once more
     uint64_t serial;
     int64_t until;
+    fuota_question_t question;
     fuota_known_t known;
 } fuota_control_wait_t;
 
@@ -51,7 +54,7 @@ fuota_control_wait_t *fuota_control_host_keep (fuota_control_host_t *self,
 
 //  Ask the host on behalf of a request that is kept.
 void fuota_control_host_ask (fuota_control_host_t *self,
-    fuota_control_wait_t *wait, fuota_question_t *question);
+    fuota_control_wait_t *wait, const fuota_question_t *question);
 
 //  Take one part of an answer, counting what is none. False if there is none.
 bool fuota_control_host_hear (fuota_control_host_t *self, unsigned *malformed);

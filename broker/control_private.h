@@ -37,6 +37,15 @@ int fuota_control_summary (fuota_control_t *self, const uint8_t *id,
 //  DEPLOY and PLAN: check the wish in self->request, then create or only plan.
 void fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn);
 
+//  Is the host to be asked which devices a wish is for, and what they speak?
+bool fuota_select_asks (fuota_control_t *self, fuota_question_t *question);
+
+//  What it answered, into the facts: devices, and their dialect, which stands
+//  in *dialect. What is wrong with them is in faults. False with the turn
+//  answered if nothing can be said.
+bool fuota_select_take (fuota_control_t *self, fuota_wish_facts_t *facts,
+    fuota_dialect_t *dialect, fuota_faults_t *faults, fuota_turn_t *turn);
+
 //  The deployment a text means, in turn->id. False with the turn answered if
 //  it is none or several.
 bool fuota_find_id (fuota_control_t *self, const char *text,

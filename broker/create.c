@@ -80,11 +80,6 @@ s_facts (fuota_control_t *self, fuota_wish_facts_t *facts)
         .defaults = self->table->defaults,
         .device = s_device,
         .arg = self };
-    if (self->table->chooses) {
-        fuota_choice_make (self->read, self->devices, self->device_count,
-            wish->gateways, wish->gateways_count, &self->choice);
-        facts->choice = &self->choice;
-    }
     const uint8_t *name = wish->image_sha256.bytes;
     if (self->has_image) {
         if (!s_hash (self->image.data, self->image.size, facts->sha256))
@@ -100,6 +95,18 @@ s_facts (fuota_control_t *self, fuota_wish_facts_t *facts)
     if (facts->image_known && !self->has_image)
         facts->image_size = image.size;
     return true;
+}
+
+//  By whom the devices are heard, once it is known who they are.
+static void
+s_choose (fuota_control_t *self, fuota_wish_facts_t *facts)
+{
+    const fuota_wish_t *wish = &self->request.wish;
+    if (!self->table->chooses)
+        return;
+    fuota_choice_make (self->read, self->devices, self->device_count,
+        wish->gateways, wish->gateways_count, &self->choice);
+    facts->choice = &self->choice;
 }
 
 //  ---------------------------------------------------------------------
@@ -290,7 +297,8 @@ fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn)
 {
     fuota_wish_facts_t facts;
     fuota_deployment_t deployment;
-    fuota_faults_t faults;
+    fuota_dialect_t dialect;
+    fuota_faults_t faults, others;
     uint8_t hash [HASH];
     fuota_wish_sort (self->devices, self->device_count);
     if (!s_facts (self, &facts) || !s_wish_hash (self, &facts, hash)) {
@@ -300,7 +308,16 @@ fuota_create_take (fuota_control_t *self, bool store, fuota_turn_t *turn)
     //  First: a wish repeated later may have faults it did not have then
     if (store && s_known_token (self, hash, turn))
         return;
-    if (fuota_wish_check (&self->request.wish, &facts, &deployment, &faults))
+    turn->asks = fuota_select_asks (self, &turn->question);
+    if (turn->asks ||
+        !fuota_select_take (self, &facts, &dialect, &others, turn))
+        return;
+    s_choose (self, &facts);
+    fuota_wish_check (&self->request.wish, &facts, &deployment, &faults);
+    for (size_t i = 0; i < others.count; i++)
+        fuota_faults_add (&faults, others.list [i].field, others.list [i].value,
+            "%s", others.list [i].allowed);
+    if (faults.count)
         s_refuse (&faults, turn);
     else if (store) {
         s_store (self, &deployment, &facts, hash, turn);

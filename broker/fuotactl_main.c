@@ -155,6 +155,16 @@ s_read_devices (fuota_options_t *options)
 //  ---------------------------------------------------------------------
 //  Deploy and plan
 
+//  What may go wrong, though it is no fault: for people, also beside JSON.
+static void
+s_warnings (const self_t *self)
+{
+    for (pb_size_t i = 0; i < self->reply.findings_count; i++)
+        fprintf (stderr, "fuotactl: warning: %s: %s\n  -> %s\n",
+            self->reply.findings [i].what, self->reply.findings [i].words,
+            self->reply.findings [i].advice);
+}
+
 static int
 s_wish (self_t *self, const uint8_t *image, size_t size)
 {
@@ -172,16 +182,19 @@ s_wish (self_t *self, const uint8_t *image, size_t size)
     if (self->reply.status)
         return s_refused (self);
     const Summary *summary = &self->reply.summaries [0];
+    s_warnings (self);
     if (options->json) {
         json_t *object = s_summary_object (self);
         json_object_set_new (object, "existed",
             json_boolean (self->reply.existed));
         fuota_json_chosen (object, &self->reply);
+        fuota_json_findings (object, &self->reply);
         fuota_json_print (object);
         return EXIT_OK;
     }
     if (store)
-        printf ("%s  %s%s\n", summary->id, summary->name,
+        printf ("%s  %s  %u devices%s\n", summary->id, summary->name,
+            (unsigned) summary->total,
             self->reply.existed ? "  (existed already)" : "");
     else
         fuota_report_plan (&self->report, summary);
@@ -373,8 +386,12 @@ s_check (self_t *self)
     bool wrong = false;
     for (pb_size_t i = 0; i < reply->findings_count; i++)
         wrong = wrong || reply->findings [i].level >= FUOTA_FINDING_WRONG;
-    if (self->options.json)
-        fuota_json_print (fuota_json_check (reply));
+    if (self->options.json) {
+        json_t *object = fuota_json_reply (reply);
+        json_object_set_new (object, "well", json_boolean (!wrong));
+        fuota_json_findings (object, reply);
+        fuota_json_print (object);
+    }
     else
         fuota_print_check (reply);
     return wrong ? EXIT_WRONG : EXIT_OK;

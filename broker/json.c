@@ -255,16 +255,14 @@ s_words (const char *text)
     return json_string (plain);
 }
 
-json_t *
-fuota_json_check (const Reply *reply)
+void
+fuota_json_findings (json_t *object, const Reply *reply)
 {
     static const char *const levels [] = { "ok", "warning", "wrong" };
-    json_t *object = fuota_json_reply (reply), *list = json_array ();
-    bool wrong = false;
+    json_t *list = json_array ();
     for (pb_size_t i = 0; i < reply->findings_count; i++) {
         const Finding *finding = &reply->findings [i];
         bool known = (unsigned) finding->level < 3;
-        wrong = wrong || finding->level >= FUOTA_FINDING_WRONG;
         json_t *line = json_object ();
         json_object_set_new (line, "what", s_words (finding->what));
         json_object_set_new (line, "level",
@@ -273,11 +271,9 @@ fuota_json_check (const Reply *reply)
         json_object_set_new (line, "advice", s_words (finding->advice));
         json_array_append_new (list, line);
     }
-    json_object_set_new (object, "well", json_boolean (!wrong));
     json_object_set_new (object, "findings", list);
     json_object_set_new (object, "left_out",
         json_boolean (reply->findings_left_out));
-    return object;
 }
 
 json_t *

@@ -26,8 +26,8 @@ json_t *fuota_json_gateway (const GatewayLine *line);
 void fuota_json_chosen (json_t *to, const Reply *reply);
 json_t *fuota_json_image (const ImageLine *line);
 
-//  Status, whether all is well, and the findings.
-json_t *fuota_json_check (const Reply *reply);
+//  Add the findings.
+void fuota_json_findings (json_t *object, const Reply *reply);
 
 json_t *fuota_json_pool (const PoolLine *pool);
 

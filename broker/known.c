@@ -125,6 +125,7 @@ fuota_known_take (fuota_known_t *self, const fuota_answer_t *answer)
     if (fault)
         fuota_known_end (self, fault);
     s_plain (self->fault);
+    self->no_application = self->no_application || answer->no_application;
     self->over = self->over || answer->last;
 }
 

@@ -23,7 +23,9 @@ typedef struct {
 } fuota_known_device_t;
 
 typedef struct {
-    bool over;                                  //  The last part has come
+    bool deaf;            //  This host is not asked: nothing is known
+    bool no_application;  //  There is none of the id that was asked for
+    bool over;            //  The last part has come
     char fault [sizeof ((Answer *) 0)->fault];  //  "" = there is none
     fuota_finding_t findings [FUOTA_KNOWN_FINDINGS];
     size_t finding_count;

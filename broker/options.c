@@ -62,20 +62,21 @@ s_gateway (Wish *wish, const char *text)
            ++wish->gateways_count;
 }
 
+//  One more in a list of nanopb's, whose count stands at row->has.
 static bool
-s_tag (Wish *wish, const char *text)
+s_tag (const fuota_options_row_t *row, Tag *list, pb_size_t *count,
+    const char *text)
 {
     const char *equals = strchr (text, '=');
-    size_t room = sizeof wish->tags / sizeof *wish->tags;
-    if (!equals || wish->tags_count == room)
+    if (!equals || *count == row->size / sizeof *list)
         return false;
-    Tag *tag = &wish->tags [wish->tags_count];
+    Tag *tag = &list [*count];
     size_t key = (size_t) (equals - text), value = strlen (equals + 1);
     if (!key || key >= sizeof tag->key || value >= sizeof tag->value)
         return false;
     memcpy (tag->key, text, key);
     memcpy (tag->value, equals + 1, value + 1);
-    wish->tags_count++;
+    ++*count;
     return true;
 }
 
@@ -124,7 +125,8 @@ s_set (fuota_options_t *self, const fuota_options_row_t *row, const char *text)
         case GATEWAY:
             return s_gateway (wish, text);
         case TAG:
-            return s_tag (wish, text);
+            return s_tag (row, (Tag *) (void *) field,
+                (pb_size_t *) (void *) ((char *) self + row->has), text);
     }
     return false;
 }
@@ -176,7 +178,7 @@ s_option (fuota_options_t *self, int argc, char **argv, int *at)
     if (!s_set (self, row, text))
         return s_fault (self, name, text,
             row->kind == TEXT ? most : row->value);
-    if (row->has != 0)
+    if (row->has != 0 && row->kind != TAG)
         *((bool *) self + row->has) = true;
     return 0;
 }

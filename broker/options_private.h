@@ -41,7 +41,8 @@ typedef struct {
     fuota_options_kind_t kind;
     unsigned commands;
     size_t offset, size;
-    size_t has;  //  Of the flag that says it was given; 0 = none
+    size_t has;  //  Of the flag that says it was given; TAG: of the count;
+                 //  0 = none
     const char *value, *about;
 } fuota_options_row_t;
 

@@ -20,7 +20,7 @@ fuota_router_take (fuota_read_t *read, const fuota_event_t *event,
             port003 = route.dialect.port003;
     }
     fuota_scan_close (&scan);
-    if (event->f_port && event->f_port == port003)
+    if (event->f_port && event->f_port == port003 && !event->host_clock)
         mask |= FUOTA_TO_CLOCK;
     return mask;
 }

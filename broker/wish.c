@@ -1,7 +1,7 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: defaults; plain ranges, from a table; texts and lists; the dialect;
-//  devices. The plan is in wish_plan.c.
+//  Parts: defaults; plain ranges, from a table; texts and lists; the dialect.
+//  The plan is in wish_plan.c, the devices in wish_devices.c.
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,6 @@
 #define MINUTE 60000
 #define START_MAX 16777215  //  TimeToStart has 24 bits: 194 days
 #define LOSS_MAX 90         //  Per cent; beyond that no parity helps
-#define DEVICE_FAULTS 8     //  Named one by one; the others are counted
 
 //  ---------------------------------------------------------------------
 //  Defaults
@@ -136,8 +135,8 @@ s_take_numbers (fuota_wish_check_t *self)
 //  ---------------------------------------------------------------------
 //  Texts, keys, tags, gateways, start
 
-static bool
-s_printable (const char *text)
+bool
+fuota_wish_printable (const char *text)
 {
     for (; *text; text++)
         if ((unsigned char) *text < 0x20 || *text == 0x7f)
@@ -148,7 +147,7 @@ s_printable (const char *text)
 static void
 s_check_text (fuota_wish_check_t *self, const char *field, const char *text)
 {
-    if (!s_printable (text))
+    if (!fuota_wish_printable (text))
         fuota_faults_add (self->faults, field, "(control characters)",
             "text without control characters");
 }
@@ -175,6 +174,10 @@ s_check_names (fuota_wish_check_t *self)
     if (!*application)
         fuota_faults_add (self->faults, "application", "none",
             "the host's id of the devices' application");
+    else if (self->facts->no_application)
+        fuota_faults_add (self->faults, "application", application,
+            "the id of an application that the host has, and its API key may "
+            "see");
     snprintf (out->application, sizeof out->application, "%s", application);
 }
 
@@ -200,20 +203,20 @@ s_check_tags (fuota_wish_check_t *self)
         bool twice = false;
         for (pb_size_t k = 0; k < i; k++)
             twice = twice || strcmp (wish->tags [k].key, key) == 0;
-        if (!*key || twice || !s_printable (key) ||
-            !s_printable (wish->tags [i].value))
+        if (!*key || twice || !fuota_wish_printable (key) ||
+            !fuota_wish_printable (wish->tags [i].value))
             fuota_faults_add (self->faults, "tags",
-                !*key               ? "(empty)"
-                : s_printable (key) ? key
-                                    : "(control characters)",
+                !*key                        ? "(empty)"
+                : fuota_wish_printable (key) ? key
+                                             : "(control characters)",
                 "different keys of 1 to 32 characters, values of at most 64");
         self->deployment->tags [i] = wish->tags [i];
     }
     self->deployment->tags_count = wish->tags_count;
 }
 
-static void
-s_fault_eui (fuota_wish_check_t *self, const char *field, uint64_t eui,
+void
+fuota_wish_fault_eui (fuota_wish_check_t *self, const char *field, uint64_t eui,
     const char *allowed)
 {
     char text [24];
@@ -241,7 +244,7 @@ s_check_gateways (fuota_wish_check_t *self)
         for (pb_size_t k = 0; k < i; k++)
             twice = twice || wish->gateways [k] == wish->gateways [i];
         if (!wish->gateways [i] || twice)
-            s_fault_eui (self, "gateways", wish->gateways [i],
+            fuota_wish_fault_eui (self, "gateways", wish->gateways [i],
                 "different gateway ids, none zero, at most 16");
         self->deployment->gateways [i] = wish->gateways [i];
     }
@@ -285,7 +288,10 @@ s_check_profile (fuota_wish_check_t *self)
 {
     const fuota_wish_facts_t *facts = self->facts;
     const char *name = self->wish->profile;
-    fuota_wish_dialect (&self->deployment->dialect);
+    if (facts->dialect)
+        self->deployment->dialect = *facts->dialect;
+    else
+        fuota_wish_dialect (&self->deployment->dialect);
     self->deployment->has_dialect = true;
     if (!*name)
         return;
@@ -339,82 +345,6 @@ s_check_dialect (fuota_wish_check_t *self)
 }
 
 //  ---------------------------------------------------------------------
-//  Devices
-
-static int
-s_compare (const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
-    return x < y ? -1 : x > y;
-}
-
-void
-fuota_wish_sort (uint64_t *devices, size_t count)
-{
-    if (count)
-        qsort (devices, count, sizeof *devices, s_compare);
-}
-
-//  What is wrong with the i-th device, NULL if nothing is. Its FragIndexes
-//  are added to indexes.
-static const char *
-s_device_fault (fuota_wish_check_t *self, size_t i, unsigned *indexes)
-{
-    const fuota_wish_facts_t *facts = self->facts;
-    uint64_t eui = facts->devices [i];
-    if (!eui)
-        return "a DevEUI other than zero";
-    if (i && facts->devices [i - 1] == eui)
-        return "each device once";
-    if (!facts->device)
-        return NULL;
-    fuota_wish_device_t other = { 0 };
-    facts->device (facts->arg, eui, &self->deployment->dialect, &other);
-    *indexes |= other.indexes;
-    if (other.count >= FUOTA_WISH_DEVICE_MAX)
-        return "devices in less than four unfinished deployments";
-    if (other.conflicting)
-        return "the versions and ports this device has in its other "
-               "unfinished deployment";
-    return NULL;
-}
-
-//  Every fragment bears the index, so it must be free on all devices.
-static void
-s_take_index (fuota_wish_check_t *self, unsigned used)
-{
-    uint32_t index = 0;
-    while (index < FUOTA_WISH_DEVICE_MAX && used >> index & 1)
-        index++;
-    self->deployment->frag_index = index;
-    if (index == FUOTA_WISH_DEVICE_MAX)
-        fuota_faults_add (self->faults, "devices", "(together)",
-            "devices with one of the FragIndexes 0 to 3 free on all of them; "
-            "their unfinished deployments take all four");
-}
-
-static void
-s_check_devices (fuota_wish_check_t *self)
-{
-    size_t wrong = 0;
-    unsigned indexes = 0;
-    if (!self->facts->device_count)
-        fuota_faults_add (self->faults, "devices", "none",
-            "one DevEUI at least");
-    for (size_t i = 0; i < self->facts->device_count; i++) {
-        const char *allowed = s_device_fault (self, i, &indexes);
-        if (allowed && wrong++ < DEVICE_FAULTS)
-            s_fault_eui (self, "devices", self->facts->devices [i], allowed);
-    }
-    if (wrong > DEVICE_FAULTS)
-        fuota_faults_add (self->faults, "devices",
-            fuota_wish_number ((int64_t) wrong).text,
-            "as above: so many devices are wrong, the first 8 are named");
-    if (!wrong)
-        s_take_index (self, indexes);
-    self->deployment->block_ack_delay =
-        fuota_plan_ack_delay ((uint32_t) self->facts->device_count);
-}
 
 int
 fuota_wish_check (const fuota_wish_t *wish, const fuota_wish_facts_t *facts,
@@ -434,6 +364,6 @@ fuota_wish_check (const fuota_wish_t *wish, const fuota_wish_facts_t *facts,
     s_take_keys (&self);
     s_check_dialect (&self);
     fuota_wish_plan (&self);
-    s_check_devices (&self);
+    fuota_wish_devices (&self);
     return faults->count ? FUOTA_EVALUE : 0;
 }

@@ -78,8 +78,12 @@ typedef struct {
     const fuota_profile_t *profiles;
     size_t profile_count;
     const fuota_wish_defaults_t *defaults;
-    const fuota_choice_t *choice;  //  NULL: the host finds gateways by itself
-    fuota_wish_device_fn *device;  //  NULL: nobody is in a deployment
+    const fuota_choice_t *choice;    //  NULL: the host finds gateways by itself
+    const fuota_dialect_t *dialect;  //  What the devices are known to speak;
+                                     //  NULL: nothing is known
+    bool listed;                     //  The wish itself named devices
+    bool no_application;             //  The host has none of that id
+    fuota_wish_device_fn *device;    //  NULL: nobody is in a deployment
     void *arg;
 } fuota_wish_facts_t;
 

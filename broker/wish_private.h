@@ -1,7 +1,7 @@
 //  SPDX-License-Identifier: MIT
 //
-//  wish_private - what the two halves of the check share: wish.c looks at
-//  what the wish says, wish_plan.c makes the plan of it.
+//  wish_private - what the parts of the check share: wish.c looks at what the
+//  wish says, wish_devices.c at whom it is for, wish_plan.c makes the plan.
 
 #ifndef FUOTA_WISH_PRIVATE_H
 #define FUOTA_WISH_PRIVATE_H
@@ -23,6 +23,15 @@ typedef struct {
 //  Region, rate, frequency, fragments, parity, period, window. The rest of
 //  the deployment is filled already.
 void fuota_wish_plan (fuota_wish_check_t *self);
+
+//  Devices and FragIndex: what is known of each of them.
+void fuota_wish_devices (fuota_wish_check_t *self);
+
+//  Text without control characters.
+bool fuota_wish_printable (const char *text);
+
+void fuota_wish_fault_eui (fuota_wish_check_t *self, const char *field,
+    uint64_t eui, const char *allowed);
 
 //  A number as a fault's value.
 typedef struct {

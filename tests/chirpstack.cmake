@@ -4,6 +4,8 @@ fuota_test (unit chirpstack LIBS chirpstack)
 fuota_test (unit chirpstack_event LIBS chirpstack)
 fuota_test (unit chirpstack_inquiry LIBS chirpstack)
 fuota_test (unit provision LIBS provision)
+fuota_test (unit device_kind LIBS chirpstack)
+fuota_test (unit chirpstack_watch LIBS chirpstack)
 fuota_fuzz (chirpstack LIBS chirpstack)
 fuota_fuzz (inquiry LIBS chirpstack control_core)
 

@@ -256,7 +256,8 @@ fuota_chirpstack_call (fuota_chirpstack_t *self, int64_t now,
     for (;;) {
         fuota_chirpstack_job_t *job = s_ready (self, false, now);
         if (!job)
-            return fuota_chirpstack_inquiry_call (self, call);
+            return fuota_chirpstack_watched_call (self, now, call) ||
+                   fuota_chirpstack_inquiry_call (self, call);
         fuota_chirpstack_request (self, job, call);
         if (!call->message.data) {
             fuota_chirpstack_finish (self, job, FUOTA_NEVER,
@@ -285,6 +286,10 @@ fuota_chirpstack_answer (fuota_chirpstack_t *self, uint64_t tag, int status,
     fuota_chirpstack_answer_t answer =
         fuota_chirpstack_classify (status, unprocessed, text);
     uint64_t at = tag & 0xffff;
+    if (at >= FUOTA_CHIRPSTACK_WATCHED) {
+        fuota_chirpstack_watched_answer (self, tag, answer, message, now);
+        return;
+    }
     if (at >= FUOTA_CHIRPSTACK_JOBS) {
         fuota_chirpstack_inquiry_answer (self,
             (unsigned) at - FUOTA_CHIRPSTACK_JOBS, (uint32_t) (tag >> 16),

@@ -148,6 +148,9 @@ bool fuota_chirpstack_call (fuota_chirpstack_t *self, int64_t now,
 bool fuota_chirpstack_publish (fuota_chirpstack_t *self, int64_t now,
     fuota_chirpstack_publication_t *publication);
 
+//  Something an operator should be told, once. False if there is nothing.
+bool fuota_chirpstack_words (fuota_chirpstack_t *self, char text [160]);
+
 void fuota_chirpstack_stats (const fuota_chirpstack_t *self,
     fuota_chirpstack_stats_t *stats);
 

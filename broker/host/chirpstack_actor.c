@@ -167,6 +167,9 @@ static void
 s_warn (self_t *self)
 {
     fuota_chirpstack_stats_t stats;
+    char words [160];
+    while (fuota_chirpstack_words (self->args.core, words))
+        zsys_warning ("chirpstack: %s", words);
     fuota_chirpstack_stats (self->args.core, &stats);
     if (zclock_mono () < self->warn_at)
         return;

@@ -315,7 +315,7 @@ int
 fuota_chirpstack_got_device (fuota_slice_t message, char application [41],
     char profile [41])
 {
-    cs_DeviceBox box;
+    cs_DeviceBox box = cs_DeviceBox_init_zero;
     if (fuota_record_decode (cs_DeviceBox_fields, &box, message) ||
         !box.has_device)
         return FUOTA_EFORMAT;
@@ -330,7 +330,7 @@ int
 fuota_chirpstack_got_profile (fuota_slice_t message, bool *lorawan_1_1)
 {
     enum { LORAWAN_1_1_0 = 5 };
-    cs_DeviceProfileBox box;
+    cs_DeviceProfileBox box = cs_DeviceProfileBox_init_zero;
     if (fuota_record_decode (cs_DeviceProfileBox_fields, &box, message) ||
         !box.has_device_profile)
         return FUOTA_EFORMAT;

@@ -81,6 +81,8 @@ fuota_chirpstack_said (const char *type, const fuota_chirpstack_raw_t *raw,
         return FUOTA_EFORMAT;
     memcpy (event->application, raw->application,
         strlen (raw->application) + 1);
+    if (raw->profile && strlen (raw->profile) < sizeof out->profile)
+        strcpy (out->profile, raw->profile);
     if (raw->tenant && strlen (raw->tenant) < sizeof out->tenant)
         strcpy (out->tenant, raw->tenant);
     if (strcmp (type, "txack") == 0 || strcmp (type, "log") == 0)
@@ -172,6 +174,7 @@ s_protobuf_up (fuota_slice_t body, fuota_chirpstack_raw_t *raw, int64_t now,
     raw->dedup = up.deduplication_id;
     raw->application = up.device_info.application_id;
     raw->tenant = up.device_info.tenant_id;
+    raw->profile = up.device_info.device_profile_id;
     raw->dev_eui = up.device_info.dev_eui;
     raw->f_cnt = up.f_cnt;
     raw->f_port = up.f_port;

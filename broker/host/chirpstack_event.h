@@ -26,6 +26,7 @@ typedef struct {
     bool json;
     fuota_event_t event;  //  Of any kind: dev_eui, application
     char tenant [41];     //  "" if it is not said
+    char profile [41];    //  The same
     uint8_t dedup [16];   //  SAID: the host's number of it, zero if none
     uint8_t item [16];    //  FATE: the queue item's UUID
     OutcomeKind fate;     //  SENT, REFUSED or EXPIRED
@@ -44,7 +45,7 @@ int fuota_chirpstack_event (const char *type, fuota_slice_t body, int64_t now,
 typedef struct {
     bool has_time, has_gps, encrypted;
     int64_t time, gps;  //  Milliseconds of UTC; since the GPS epoch
-    const char *dedup, *application, *tenant, *dev_eui, *item;
+    const char *dedup, *application, *tenant, *profile, *dev_eui, *item;
     uint32_t f_cnt, f_port, code;
     uint8_t data [255];
     size_t data_size;

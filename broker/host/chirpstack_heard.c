@@ -68,8 +68,7 @@ fuota_chirpstack_answered (fuota_chirpstack_t *self,
 }
 
 static void
-s_event (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said,
-    int64_t now)
+s_event (fuota_chirpstack_t *self, fuota_chirpstack_said_t *said, int64_t now)
 {
     if (fuota_chirpstack_book_heard (&self->book, said->dedup)) {
         self->stats.repeated++;
@@ -78,7 +77,9 @@ s_event (fuota_chirpstack_t *self, const fuota_chirpstack_said_t *said,
     fuota_chirpstack_book_place (&self->book, said->event.dev_eui,
         said->event.application);
     fuota_chirpstack_states_tenant (self, said->tenant);
-    fuota_chirpstack_tell (self, &said->event);
+    if (fuota_chirpstack_watch_event (&self->watch, said->profile, &said->event,
+            now))
+        fuota_chirpstack_tell (self, &said->event);
     s_arrived (self, said->event.dev_eui, now);
 }
 

@@ -7,12 +7,22 @@
 #include <string.h>
 #include "broker/host/chirpstack_private.h"
 
-#define TRIES 3  //  Of a call whose answer is lost
+#define TRIES 3     //  Of a call whose answer is lost
+#define CALLS 4096  //  A million devices are 2000 pages
 
 typedef fuota_chirpstack_inquiry_t inquiry_t;
 
 //  ---------------------------------------------------------------------
 //  Questions
+
+//  Is there something to tell?
+static bool
+s_ready (const inquiry_t *self)
+{
+    const fuota_answer_t *out = &self->out;
+    return self->step == FUOTA_INQUIRE_OVER || out->findings_count ||
+           out->kinds_count || out->devices_count || out->busy_count;
+}
 
 void
 fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
@@ -22,7 +32,7 @@ fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
     unsigned i = 0;
     while (i < FUOTA_INQUIRIES && self->inquiries [i].used)
         i++;
-    if (i == FUOTA_INQUIRIES || question->kind != FUOTA_QUESTION_CHECK) {
+    if (i == FUOTA_INQUIRIES || question->kind > FUOTA_QUESTION_DEVICES) {
         self->busy = true;
         self->refusal =
             (fuota_answer_t){ .serial = question->serial, .last = true };
@@ -32,9 +42,15 @@ fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
         return;
     }
     inquiry_t *inquiry = &self->inquiries [i];
-    *inquiry = (inquiry_t){ .used = true, .question = *question };
-    fuota_inquiry_check (self, inquiry, links, now);
-    inquiry->ready = true;
+    *inquiry = (inquiry_t){ .used = true,
+        .question = *question,
+        .step = question->devices_count ? FUOTA_INQUIRE_DEVICE
+                                        : FUOTA_INQUIRE_DEVICES };
+    if (question->kind == FUOTA_QUESTION_CHECK)
+        fuota_inquiry_check (self, inquiry, links, now);
+    else if (!links->api_ready)
+        fuota_inquiry_end (inquiry, "the API is not connected");
+    inquiry->ready = s_ready (inquiry);
 }
 
 //  ---------------------------------------------------------------------
@@ -96,8 +112,8 @@ fuota_inquiry_wrong (inquiry_t *self, const char *what, const char *words,
     s_find (self, FUOTA_FINDING_WRONG, what, words, advice);
 }
 
-static void
-s_end (inquiry_t *self, const char *fault)
+void
+fuota_inquiry_end (inquiry_t *self, const char *fault)
 {
     self->step = FUOTA_INQUIRE_OVER;
     snprintf (self->out.fault, sizeof self->out.fault, "%.*s",
@@ -114,13 +130,16 @@ s_ended (inquiry_t *self, fuota_chirpstack_answer_t answer, const char *text)
         fuota_inquiry_wrong (self, "api key", words,
             "make another (Tenant, API keys), put it into "
             "host.chirpstack.token_file and restart fuotad");
-        s_end (self, "");
+        fuota_inquiry_end (self,
+            self->question.kind == FUOTA_QUESTION_CHECK ? "" : words);
     }
     else if (answer == FUOTA_ANSWER_LATER || answer == FUOTA_ANSWER_LOST) {
         char words [128];
         snprintf (words, sizeof words, "API: %.90s", text);
-        s_end (self, words);
+        fuota_inquiry_end (self, words);
     }
+    else if (++self->calls > CALLS)
+        fuota_inquiry_end (self, "the host comes to no end");
     return self->step == FUOTA_INQUIRE_OVER;
 }
 
@@ -142,10 +161,7 @@ fuota_chirpstack_inquiry_answer (fuota_chirpstack_t *self, unsigned i,
     if (!s_ended (inquiry, answer, text))
         fuota_inquire_steps [inquiry->step].got (inquiry, answer, text,
             message);
-    const fuota_answer_t *out = &inquiry->out;
-    inquiry->ready = inquiry->step == FUOTA_INQUIRE_OVER ||
-                     out->findings_count || out->kinds_count ||
-                     out->devices_count || out->busy_count;
+    inquiry->ready = s_ready (inquiry);
 }
 
 //  ---------------------------------------------------------------------
@@ -167,8 +183,9 @@ fuota_chirpstack_told (fuota_chirpstack_t *self, fuota_answer_t *answer)
         answer->serial = inquiry->question.serial;
         answer->last = inquiry->step == FUOTA_INQUIRE_OVER;
         inquiry->out = (fuota_answer_t){ .serial = 0 };
-        inquiry->ready = false;
         inquiry->used = !answer->last;
+        fuota_inquiry_fill (inquiry);
+        inquiry->ready = inquiry->used && s_ready (inquiry);
         return true;
     }
     return false;

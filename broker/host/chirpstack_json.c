@@ -68,6 +68,7 @@ s_read (const char *type, const json_t *body, int64_t now, int leap_extra,
     raw.has_time = time && fuota_chirpstack_untime (time, &raw.time);
     raw.dedup = s_text (body, "deduplicationId");
     raw.application = s_text (device, "applicationId");
+    raw.profile = s_text (device, "deviceProfileId");
     raw.tenant = s_text (device, "tenantId");
     raw.dev_eui = s_text (device, "devEui");
     raw.item = s_text (body, "queueItemId");

@@ -187,6 +187,25 @@ fuota_chirpstack_got_devices (fuota_slice_t message,
     return 0;
 }
 
+int
+fuota_chirpstack_got_tagged (fuota_slice_t message, char application [41],
+    char profile [41], fuota_kind_t *tags)
+{
+    cs_DeviceBox box = cs_DeviceBox_init_zero;
+    pb_istream_t stream = pb_istream_from_buffer (message.data, message.size);
+    *tags = (fuota_kind_t){ .number = 0 };
+    box.device.tags.funcs.decode = s_tag;
+    box.device.tags.arg = tags;
+    if (!pb_decode_ex (&stream, cs_DeviceBox_fields, &box, PB_DECODE_NOINIT) ||
+        !box.has_device)
+        return FUOTA_EFORMAT;
+    memcpy (application, box.device.application_id,
+        sizeof box.device.application_id);
+    memcpy (profile, box.device.device_profile_id,
+        sizeof box.device.device_profile_id);
+    return 0;
+}
+
 //  ---------------------------------------------------------------------
 //  Profiles
 
@@ -227,6 +246,8 @@ fuota_chirpstack_got_kind (fuota_slice_t message, fuota_kind_t *kind)
             PB_DECODE_NOINIT) ||
         !box.has_device_profile)
         return FUOTA_EFORMAT;
+    snprintf (kind->profile_name, sizeof kind->profile_name, "%.64s",
+        box.device_profile.name);
     const cs_AppLayerParams *own = &box.device_profile.app_layer_params;
     kind->host_ts003 = own->ts003_version;
     kind->host_ts004 = own->ts004_version;
@@ -264,6 +285,38 @@ fuota_chirpstack_got_deployments (fuota_slice_t message,
     s_page_t page = { .fields = cs_DeploymentItem_fields,
         .item = &item,
         .take = s_take_deployment,
+        .fn = &take,
+        .arg = arg };
+    return s_read (message, &page, items, total);
+}
+
+size_t
+fuota_chirpstack_ask_members (const char *deployment, uint32_t offset,
+    uint32_t limit, uint8_t *out, size_t size)
+{
+    cs_ListMembersRequest ask = { .limit = limit, .offset = offset };
+    snprintf (ask.fuota_deployment_id, sizeof ask.fuota_deployment_id, "%s",
+        deployment);
+    return fuota_record_encode (cs_ListMembersRequest_fields, &ask, out, size);
+}
+
+static void
+s_take_member (void *arg)
+{
+    s_page_t *page = arg;
+    fuota_chirpstack_member_fn **take = page->fn;
+    (*take) (page->arg, page->item);
+}
+
+int
+fuota_chirpstack_got_members (fuota_slice_t message,
+    fuota_chirpstack_member_fn *take, void *arg, uint32_t *items,
+    uint32_t *total)
+{
+    cs_MemberItem item;
+    s_page_t page = { .fields = cs_MemberItem_fields,
+        .item = &item,
+        .take = s_take_member,
         .fn = &take,
         .arg = arg };
     return s_read (message, &page, items, total);

@@ -37,6 +37,10 @@ int fuota_chirpstack_got_devices (fuota_slice_t message,
     fuota_chirpstack_device_fn *take, void *arg, uint32_t *items,
     uint32_t *total);
 
+//  Application, profile and tags of one device (asked for by its DevEUI).
+int fuota_chirpstack_got_tagged (fuota_slice_t message, char application [41],
+    char profile [41], fuota_kind_t *tags);
+
 //  Profiles of the devices of an application (asked for by its id).
 typedef void (
     fuota_chirpstack_profile_fn) (void *arg, const cs_ProfileItem *item);
@@ -54,6 +58,13 @@ size_t fuota_chirpstack_ask_deployments (const char *application,
     uint32_t offset, uint8_t *out, size_t size);
 int fuota_chirpstack_got_deployments (fuota_slice_t message,
     fuota_chirpstack_deployment_fn *take, void *arg, uint32_t *items,
+    uint32_t *total);
+typedef void (
+    fuota_chirpstack_member_fn) (void *arg, const cs_MemberItem *item);
+size_t fuota_chirpstack_ask_members (const char *deployment, uint32_t offset,
+    uint32_t limit, uint8_t *out, size_t size);
+int fuota_chirpstack_got_members (fuota_slice_t message,
+    fuota_chirpstack_member_fn *take, void *arg, uint32_t *items,
     uint32_t *total);
 
 #endif

@@ -12,6 +12,7 @@
 #include "broker/host/chirpstack_book.h"
 #include "broker/host/chirpstack_call.h"
 #include "broker/host/chirpstack_inquiry.h"
+#include "broker/host/chirpstack_watch.h"
 
 #define FUOTA_CHIRPSTACK_JOBS 512  //  More than the outbox hands over
 #define FUOTA_CHIRPSTACK_OUTCOMES 2048
@@ -84,6 +85,7 @@ struct fuota_chirpstack {
     fuota_chirpstack_job_t jobs [FUOTA_CHIRPSTACK_JOBS];
     unsigned job_at;
     uint32_t serial;
+    fuota_chirpstack_watch_t watch;
     fuota_chirpstack_inquiry_t inquiries [FUOTA_INQUIRIES];
     bool busy;  //  A question more than there is room for
     fuota_answer_t refusal;
@@ -174,5 +176,12 @@ void fuota_chirpstack_free (fuota_chirpstack_t *self,
 void fuota_chirpstack_finish (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, OutcomeKind kind, const char *words,
     int64_t now);
+
+//  Calls for profiles that are watched (chirpstack_watch.c), by their tags.
+#define FUOTA_CHIRPSTACK_WATCHED (FUOTA_CHIRPSTACK_JOBS + FUOTA_INQUIRIES)
+bool fuota_chirpstack_watched_call (fuota_chirpstack_t *self, int64_t now,
+    fuota_chirpstack_call_t *call);
+void fuota_chirpstack_watched_answer (fuota_chirpstack_t *self, uint64_t tag,
+    fuota_chirpstack_answer_t answer, fuota_slice_t message, int64_t now);
 
 #endif

@@ -84,6 +84,11 @@ static bool
 s_selected (const fuota_sim_t *self, uint32_t i,
     const fuota_question_t *question)
 {
+    bool named = question->devices_count == 0;
+    for (pb_size_t k = 0; k < question->devices_count; k++)
+        named = named || question->devices [k] == self->node [i].device.dev_eui;
+    if (!named)
+        return false;
     for (pb_size_t k = 0; k < question->select_count; k++)
         if (!s_has (&self->node [i].device, i, &question->select [k]))
             return false;
@@ -119,7 +124,7 @@ fuota_sim_answer (const fuota_sim_t *self, const fuota_question_t *question,
     else if (question->kind != FUOTA_QUESTION_DEVICES)
         strcpy (answer->fault, "the host does not know this question");
     else if (!ours)
-        strcpy (answer->fault, "no such application");
+        answer->no_application = true;
     else
         s_devices (self, question, at, answer);
 }

@@ -122,6 +122,52 @@ s_send (world_t *world, const uint8_t *bytes, size_t size)
     zsock_send (world->client, "b", bytes, size);
 }
 
+//  What the actor asks of the host.
+static fuota_question_t
+s_asked (world_t *world)
+{
+    fuota_question_t question;
+    zframe_t *frame = zframe_recv (world->host);
+    assert_non_null (frame);
+    assert_int_equal (fuota_record_decode (Question_fields, &question,
+                          fuota_slice (zframe_data (frame),
+                              zframe_size (frame))),
+        0);
+    zframe_destroy (&frame);
+    return question;
+}
+
+static void
+s_answer (world_t *world, const fuota_answer_t *answer)
+{
+    static uint8_t bytes [Answer_size];
+    size_t size =
+        fuota_record_encode (Answer_fields, answer, bytes, sizeof bytes);
+    zsock_send (world->host, "b", bytes, size);
+}
+
+//  Be the host, and know device 1.
+static void
+s_know (world_t *world)
+{
+    fuota_question_t question = s_asked (world);
+    assert_int_equal (question.kind, FUOTA_QUESTION_DEVICES);
+    fuota_answer_t answer = { .serial = question.serial,
+        .last = true,
+        .kinds_count = 1,
+        .devices_count = 1,
+        .kind_of_count = 1,
+        .devices = { 1 } };
+    s_answer (world, &answer);
+}
+
+static void
+s_send_deploy (world_t *world)
+{
+    s_send (world, s_deploy, sizeof s_deploy);
+    s_know (world);
+}
+
 //  Be the store: commit what comes and answer rc. Returns the batch.
 static zframe_t *
 s_commit (world_t *world, uint8_t rc)
@@ -186,7 +232,7 @@ static void
 test_control_actor__commits_then_tells_then_answers (void **state)
 {
     world_t *world = *state;
-    s_send (world, s_deploy, sizeof s_deploy);
+    s_send_deploy (world);
     zframe_t *batch = zframe_recv (world->store);
     assert_non_null (batch);
     //  Not told and not answered before it is on disk
@@ -212,13 +258,13 @@ static void
 test_control_actor__refused_commit_is_told (void **state)
 {
     world_t *world = *state;
-    s_send (world, s_deploy, sizeof s_deploy);
+    s_send_deploy (world);
     zframe_t *batch = s_commit (world, 1);
     zframe_destroy (&batch);
     assert_int_equal (s_reply (world), FUOTA_FAILED);
     assert_int_equal (zsock_events (world->deployments) & ZMQ_POLLIN, 0);
     //  And the next one goes through
-    s_send (world, s_deploy, sizeof s_deploy);
+    s_send_deploy (world);
     batch = s_commit (world, 0);
     zframe_destroy (&batch);
     assert_int_equal (s_reply (world), FUOTA_OK);
@@ -228,7 +274,7 @@ static void
 test_control_actor__orders_reach_the_worker (void **state)
 {
     world_t *world = *state;
-    s_send (world, s_deploy, sizeof s_deploy);
+    s_send_deploy (world);
     zframe_t *batch = s_commit (world, 0);
     zframe_destroy (&batch);
     assert_int_equal (s_reply (world), FUOTA_OK);
@@ -283,6 +329,7 @@ test_control_actor__peer_that_left_does_no_harm (void **state)
     snprintf (endpoint, sizeof endpoint, "ipc://%s/0", world->folder);
     zsock_t *gone = s_patient (zsock_new_dealer (endpoint));
     zsock_send (gone, "b", s_deploy, sizeof s_deploy);
+    s_know (world);
     zframe_t *batch = zframe_recv (world->store);
     assert_non_null (batch);
     zframe_destroy (&batch);
@@ -309,33 +356,15 @@ test_control_actor__bad_endpoint_is_an_answer (void **state)
 
 static const uint8_t s_check [] = { 8, FUOTA_CHECK };
 
-//  What the actor asks of the host.
-static fuota_question_t
-s_asked (world_t *world)
-{
-    fuota_question_t question;
-    zframe_t *frame = zframe_recv (world->host);
-    assert_non_null (frame);
-    assert_int_equal (fuota_record_decode (Question_fields, &question,
-                          fuota_slice (zframe_data (frame),
-                              zframe_size (frame))),
-        0);
-    zframe_destroy (&frame);
-    return question;
-}
-
 static void
 s_tell (world_t *world, uint64_t serial, const char *what, bool last)
 {
-    static uint8_t bytes [Answer_size];
     fuota_answer_t answer = { .serial = serial, .last = last };
     answer.findings_count = 1;
     answer.findings [0].level = FUOTA_FINDING_WRONG;
     snprintf (answer.findings [0].what, sizeof answer.findings [0].what, "%s",
         what);
-    size_t size =
-        fuota_record_encode (Answer_fields, &answer, bytes, sizeof bytes);
-    zsock_send (world->host, "b", bytes, size);
+    s_answer (world, &answer);
 }
 
 static bool

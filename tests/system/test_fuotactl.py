@@ -134,8 +134,57 @@ def removed(world, ident, sha256):
         raise Failure("something is left")
 
 
+def selected():
+    """Devices by their tags; and those that do not speak alike."""
+    world = World(sim={"devices": 6, "mixed": 500, "loss": 0,
+                       "unicast_loss": 0}, scale=300,
+                  more='deploy = { uplink_interval = 60; application = '
+                       '"00000000-0000-4000-8000-000000000001"; };\n')
+    ctl = lambda *a: world.ctl(*a, check=False)
+    try:
+        image = os.path.join(world.folder, "image")
+        with open(image, "wb") as out:
+            out.write(os.urandom(1000))
+        world.start()
+        expect(ctl("plan", image, "--dr", "5", "--all"), 6,
+               "the host is not there")
+        world.start_sim()
+        until("the simulator is there", lambda: ctl("check").returncode == 0)
+        wish = ("plan", image, "--dr", "5")
+        expect(ctl(*wish, "--all"), 2, "70b3d57ed0000002 and 2 more; allowed "
+               "devices that speak alike: here TS003/4/5 2/2/2")
+        expect(ctl(*wish, "--all", "--select", "lot=1"), 2, "one of: devices")
+        expect(ctl(*wish, "--select", "lot=1", "--device",
+                   "70b3d57ed0000001"), 2, "one of: devices")
+        expect(ctl(*wish, "--select", "lot=9"), 2, "select: lot=9; allowed")
+        expect(ctl(*wish, "--select", "model=sim-1", "--select", "lot=1"), 2,
+               "select: model=sim-1; allowed")
+        expect(ctl(*wish, "--device", "70b3d57ed0000009"), 2,
+               "70b3d57ed0000009; allowed devices of the deployment's")
+        expect(ctl(*wish, "--all", "--application", "another"), 2,
+               "application: another; allowed")
+        expect(ctl(*wish, "--select", "model=sim-1"), 0, "devices   3,")
+        result = expect(ctl("deploy", *wish[1:], "--select", "model=sim-2",
+                            "--name", "two"), 0, "two  3 devices")
+        expect(ctl("deploy", *wish[1:], "--select", "model=sim-1", "--name",
+                   "one"), 0, "one  3 devices")
+        for name, version in (("one", 1), ("two", 2)):
+            expect(ctl("watch", name, "--timeout", "60"), 0, "3 complete")
+            summary = world.json("show", name)["deployment"]
+            if summary["devices_ts004"] != version:
+                raise Failure(f"{name}: {summary}")
+        if world.stop():
+            raise Failure("fuotad did not end well")
+    except Failure:
+        print(world.logged())
+        raise
+    finally:
+        world.close()
+
+
 def test():
     without_broker()
+    selected()
     world = World(sim={"devices": 3, "loss": 0, "unicast_loss": 0},
                   scale=300, more="deploy = { uplink_interval = 60; };\n")
     try:

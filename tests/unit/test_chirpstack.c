@@ -141,6 +141,14 @@ s_heard (fuota_chirpstack_t *self, const char *type, const char *vector)
         NOW);
 }
 
+//  Of the device that was heard; the answer is lost.
+static void
+s_profile_asked (fuota_chirpstack_t *self)
+{
+    s_answer (self, s_called (self, "DeviceProfileService/Get", NOW),
+        FUOTA_GRPC_UNAVAILABLE, "", NULL, NOW);
+}
+
 static void
 s_gateway_says (fuota_chirpstack_t *self, const char *what, const char *vector)
 {
@@ -328,6 +336,7 @@ test_chirpstack__no_access_or_no_thing (void **state)
         fuota_chirpstack_t *self = s_new (true, "");
         fuota_event_t event;
         s_heard (self, "up", "up");
+        s_profile_asked (self);
         assert_true (fuota_chirpstack_event_out (self, &event));
         fuota_downlink_t want = s_want (cases [i].kind);
         fuota_chirpstack_take (self, &want, NOW);
@@ -783,6 +792,7 @@ test_chirpstack__states_of_gateways (void **state)
     fuota_chirpstack_tick (self, NOW);
     s_quiet (self, NOW);
     s_heard (self, "up", "up");
+    s_profile_asked (self);
     assert_true (fuota_chirpstack_event_out (self, &event));
     assert_true (fuota_chirpstack_due (self) <= NOW);
     fuota_chirpstack_tick (self, NOW);

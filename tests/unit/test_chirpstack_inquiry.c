@@ -225,6 +225,212 @@ test_inquiry__by_connection (void **state)
     assert_non_null (strstr (told, "2 mqtt: not connected: not authorised\n"));
 }
 
+//  ---------------------------------------------------------------------
+//  Devices and their kinds
+
+//  Answer a call with a vector `times` times over, which for lists is a longer
+//  list.
+static void
+s_reply (fuota_chirpstack_t *self, const char *path, const char *vector,
+    unsigned times)
+{
+    static uint8_t data [131072];
+    fuota_chirpstack_call_t call = { .path = "     nothing" };
+    size_t size = 0;
+    if (!fuota_chirpstack_call (self, NOW, &call) ||
+        strcmp (call.path + 5, path) != 0)
+        fail_msg ("called %s, expected %s", call.path + 5, path);
+    bytes_t bytes = s_vector (vector);
+    for (; times; times--, size += bytes.size)
+        memcpy (data + size, bytes.data, bytes.size);
+    fuota_chirpstack_answer (self, call.tag, 0, false, "",
+        fuota_slice (data, size), NOW);
+}
+
+static fuota_chirpstack_t *
+s_ask_devices (void)
+{
+    fuota_question_t question = { .serial = 5,
+        .kind = FUOTA_QUESTION_DEVICES,
+        .application = APP,
+        .select_count = 1,
+        .select = { { "model", "x" } } };
+    fuota_chirpstack_t *self = s_new ();
+    fuota_chirpstack_ask_host (self, &question, &s_links, NOW);
+    return self;
+}
+
+static void
+test_inquiry__devices_by_kind (void **state)
+{
+    fuota_chirpstack_t *self = s_ask_devices ();
+    fuota_answer_t answer;
+    (void) state;
+    assert_false (fuota_chirpstack_told (self, &answer));
+    s_reply (self, "DeviceService/List", "devices", 1);
+    //  Nothing is told of a device before its profile is known
+    assert_false (fuota_chirpstack_told (self, &answer));
+    s_reply (self, "DeviceProfileService/Get", "profile_own", 1);
+    assert_true (fuota_chirpstack_told (self, &answer));
+    assert_int_equal (answer.kinds_count, 3);
+    assert_int_equal (answer.devices_count, 3);
+    for (pb_size_t i = 0; i < 3; i++) {
+        assert_int_equal (answer.kinds [i].number, i);
+        assert_int_equal (answer.kind_of [i], i);
+        assert_int_equal (answer.devices [i], 0x70b3d5f1c0000a01u + i);
+        assert_string_equal (answer.kinds [i].profile_name, "meter-eu868-a");
+        assert_int_equal (answer.kinds [i].host_ts003, 1);
+        assert_int_equal (answer.kinds [i].host_ts004, 2);
+        assert_true (answer.kinds [i].no_ts003);
+        assert_int_equal (answer.kinds [i].port004, 60);
+    }
+    assert_int_equal (answer.kinds [0].ts004, 0);
+    assert_int_equal (answer.kinds [1].ts004, 2);
+    assert_string_equal (answer.kinds [0].fault, "");
+    assert_string_equal (answer.kinds [2].fault,
+        "tag fuota_ts004: 9; allowed 1.0.0 or 2.0.0");
+    assert_false (answer.last);
+    s_reply (self, "FuotaService/ListDeployments", "deployments", 1);
+    assert_false (fuota_chirpstack_told (self, &answer));
+    s_reply (self, "FuotaService/ListDevices", "members", 1);
+    assert_true (fuota_chirpstack_told (self, &answer));
+    assert_true (answer.last);
+    assert_string_equal (answer.fault, "");
+    assert_int_equal (answer.busy_count, 1);
+    assert_int_equal (answer.busy [0], 0x70b3d5f1c0000a01u);
+    assert_false (fuota_chirpstack_told (self, &answer));
+    fuota_chirpstack_destroy (&self);
+}
+
+//  Few are asked for one by one: one that is there, one of another application,
+//  one that is not.
+static void
+test_inquiry__devices_by_name (void **state)
+{
+    fuota_question_t question = { .kind = FUOTA_QUESTION_DEVICES,
+        .application = APP,
+        .devices_count = 3,
+        .devices = { 0x70b3d5f1c0000a01u, 2, 3 } };
+    fuota_chirpstack_t *self = s_new ();
+    fuota_answer_t answer;
+    fuota_chirpstack_call_t call;
+    (void) state;
+    fuota_chirpstack_ask_host (self, &question, &s_links, NOW);
+    s_reply (self, "DeviceService/Get", "device_kind", 1);
+    s_reply (self, "DeviceProfileService/Get", "profile_plain", 1);
+    assert_true (fuota_chirpstack_told (self, &answer));
+    assert_int_equal (answer.devices_count, 1);
+    assert_int_equal (answer.devices [0], 0x70b3d5f1c0000a01u);
+    assert_int_equal (answer.kinds [0].ts005, 2);
+    assert_string_equal (answer.kinds [0].profile_name, "meter-eu868-a");
+    s_reply (self, "DeviceService/Get", "device_other", 1);
+    assert_true (fuota_chirpstack_call (self, NOW, &call));
+    fuota_chirpstack_answer (self, call.tag, 16, false, "",
+        fuota_slice (NULL, 0), NOW);
+    assert_false (fuota_chirpstack_told (self, &answer));
+    s_reply (self, "FuotaService/ListDeployments", "applications", 1);
+    assert_true (fuota_chirpstack_told (self, &answer));
+    assert_true (answer.last);
+    assert_int_equal (answer.devices_count, 0);
+    assert_string_equal (answer.fault, "");
+    fuota_chirpstack_destroy (&self);
+}
+
+//  A page is more than one part; the next call waits until all are taken.
+static void
+test_inquiry__long_pages (void **state)
+{
+    fuota_chirpstack_t *self = s_ask_devices ();
+    fuota_chirpstack_call_t call;
+    fuota_answer_t answer;
+    size_t devices = 0, kinds = 0, parts = 0;
+    (void) state;
+    s_reply (self, "DeviceService/List", "devices", 50);
+    s_reply (self, "DeviceProfileService/Get", "profile_plain", 1);
+    assert_false (fuota_chirpstack_call (self, NOW, &call));
+    while (fuota_chirpstack_told (self, &answer)) {
+        devices += answer.devices_count;
+        kinds += answer.kinds_count;
+        parts++;
+        assert_false (answer.last);
+    }
+    assert_int_equal (devices, 150);
+    assert_int_equal (kinds, 3);
+    assert_int_equal (parts, 2);
+    //  More than was asked for: what has no room is left out
+    fuota_chirpstack_destroy (&self);
+    self = s_ask_devices ();
+    s_reply (self, "DeviceService/List", "devices", 200);
+    s_reply (self, "DeviceProfileService/Get", "profile_plain", 1);
+    for (devices = 0; fuota_chirpstack_told (self, &answer);)
+        devices += answer.devices_count;
+    assert_int_equal (devices, 500);
+    s_reply (self, "FuotaService/ListDeployments", "applications", 1);
+    assert_true (fuota_chirpstack_told (self, &answer));
+    assert_true (answer.last);
+    fuota_chirpstack_destroy (&self);
+}
+
+//  A host that never comes to the end: the question does.
+static void
+test_inquiry__endless_pages (void **state)
+{
+    static const uint8_t total [] = { 8, 0xff, 0xff, 0xff, 0xff, 0x0f };
+    fuota_chirpstack_t *self = s_ask_devices ();
+    fuota_chirpstack_call_t call;
+    fuota_answer_t answer = { .last = false };
+    bytes_t page = s_vector ("devices"), profile = s_vector ("profile_plain");
+    unsigned calls = 0;
+    (void) state;
+    memcpy (page.data + page.size, total, sizeof total);
+    page.size += sizeof total;
+    while (fuota_chirpstack_call (self, NOW, &call)) {
+        const bytes_t *bytes = strstr (call.path, "Profile") ? &profile : &page;
+        fuota_chirpstack_answer (self, call.tag, 0, false, "",
+            fuota_slice (bytes->data, bytes->size), NOW);
+        while (fuota_chirpstack_told (self, &answer))
+            continue;
+        assert_true (calls++ < 10000);
+    }
+    assert_true (answer.last);
+    assert_string_equal (answer.fault, "the host comes to no end");
+    fuota_chirpstack_destroy (&self);
+}
+
+static void
+test_inquiry__devices_by_answer (void **state)
+{
+    static const struct {
+        const char *name;
+        int status;
+        const char *text, *body, *fault;
+        bool no_application;
+    } cases [] = {
+        { "no access", 16, "", "", "", true },
+        { "not there", 5, "Object does not exist", "", "", true },
+        { "token", 16, "InvalidSignature", "", "refused: InvalidSignature",
+            false },
+        { "malformed id", 3, "invalid length", "", "invalid length", false },
+        { "nonsense", 0, "", "\x12", "answer of the host was not understood",
+            false },
+    };
+    fuota_chirpstack_call_t call;
+    fuota_answer_t answer;
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fuota_chirpstack_t *self = s_ask_devices ();
+        assert_true (fuota_chirpstack_call (self, NOW, &call));
+        fuota_chirpstack_answer (self, call.tag, cases [i].status, false,
+            cases [i].text,
+            fuota_slice (cases [i].body, strlen (cases [i].body)), NOW);
+        assert_true (fuota_chirpstack_told (self, &answer));
+        if (!answer.last || strcmp (answer.fault, cases [i].fault) != 0 ||
+            answer.no_application != cases [i].no_application)
+            fail_msg ("%s: \"%s\"", cases [i].name, answer.fault);
+        fuota_chirpstack_destroy (&self);
+    }
+}
+
 //  A lost answer is asked for again; others are taken meanwhile; too many
 //  questions, and those nobody knows, are told so.
 static void
@@ -276,6 +482,11 @@ main (void)
         cmocka_unit_test (test_inquiry__by_answer),
         cmocka_unit_test (test_inquiry__by_connection),
         cmocka_unit_test (test_inquiry__lost_and_busy),
+        cmocka_unit_test (test_inquiry__devices_by_kind),
+        cmocka_unit_test (test_inquiry__devices_by_name),
+        cmocka_unit_test (test_inquiry__long_pages),
+        cmocka_unit_test (test_inquiry__endless_pages),
+        cmocka_unit_test (test_inquiry__devices_by_answer),
     };
     s_vectors = json_load_file (FUOTA_VECTORS "/chirpstack.json", 0, NULL);
     int failed = cmocka_run_group_tests_name ("inquiry", tests, NULL, NULL);

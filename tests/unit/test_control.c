@@ -30,6 +30,7 @@ typedef struct {
     const uint64_t *devices;
     size_t device_count;
     fuota_slice_t image;
+    fuota_known_t known;  //  What the host answers, if it is asked
     fuota_turn_t turn;
 } world_t;
 
@@ -50,6 +51,8 @@ s_setup (void **state)
     fuota_wish_defaults (&world->defaults);
     snprintf (world->defaults.application, 41, "app");
     world->table.defaults = &world->defaults;
+    world->known.deaf = world->known.over = true;
+    strcpy (world->known.fault, "a host of this type is not asked");
     world->control =
         fuota_control_new (world->db, &world->table, "fuotad test");
     assert_non_null (world->control);
@@ -117,6 +120,9 @@ s_send (world_t *world, RequestCommand command)
     world->random [0]++;
     fuota_control_take (world->control, fuota_slice (bytes, size), world->now,
         world->random, &world->turn);
+    if (world->turn.asks)
+        fuota_control_resume (world->control, fuota_slice (bytes, size),
+            &world->known, world->now, world->random, &world->turn);
     free (bytes);
     if (world->turn.batch) {
         fuota_slice_t batch =

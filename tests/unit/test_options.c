@@ -55,8 +55,9 @@ test_options__faults_name_what_is_allowed (void **state)
         { { "plan", "f", "--device", "70b3" }, "--device: 70b3; allowed EUI" },
         { { "plan", "f", "--descriptor", "0102030405" },
             "--descriptor: 0102030405; allowed HEX" },
-        { { "plan", "f", "--tag", "=v" }, "--tag: =v; allowed KEY=VALUE" },
-        { { "plan", "f", "--tag", "k" }, "--tag: k; allowed KEY=VALUE" },
+        { { "plan", "f", "--set-tag", "=v" },
+            "--set-tag: =v; allowed KEY=VALUE" },
+        { { "plan", "f", "--select", "k" }, "--select: k; allowed KEY=VALUE" },
         { { "plan", "f", "--region", "a-name-of-17-chars" },
             "--region: a-name-of-17-chars; allowed at most 16 characters" },
         { { "decode", "01", "--direction", "left" },
@@ -88,15 +89,18 @@ test_options__a_wish (void **state)
     assert_false (s_options.wish.has_time_out);
     static const char *const two [] = { "plan", "--image-sha256",
         "0101010101010101010101010101010101010101010101010101010101010101",
-        "--descriptor", "0a0b0c0d", "--redundancy", "30%", "--tag", "a=b=c",
-        "--gateway", "0016c001ff10a235", NULL };
+        "--descriptor", "0a0b0c0d", "--redundancy", "30%", "--set-tag", "a=b=c",
+        "--select", "model=x", "--gateway", "0016c001ff10a235", NULL };
     assert_string_equal (s_parse (two), "");
     assert_int_equal (s_options.wish.image_sha256.size, 32);
     assert_int_equal (s_options.wish.image_sha256.bytes [31], 1);
     assert_int_equal (s_options.wish.descriptor.size, 4);
     assert_int_equal (s_options.wish.descriptor.bytes [0], 10);
     assert_int_equal (s_options.wish.redundancy_percent, 30);
+    assert_int_equal (s_options.wish.tags_count, 1);
     assert_string_equal (s_options.wish.tags [0].value, "b=c");
+    assert_int_equal (s_options.wish.select_count, 1);
+    assert_string_equal (s_options.wish.select [0].key, "model");
     assert_int_equal (s_options.wish.gateways_count, 1);
 }
 

@@ -43,26 +43,35 @@ test_router__who_has_to_see_it (void **state)
         EventKind kind;
         uint32_t port;
         unsigned mask;
+        bool host_clock;
     } cases [] = {
-        { "nobody's, port 0", 0, FUOTA_EVENT_UPLINK, 0, 0 },
-        { "nobody's", 9, FUOTA_EVENT_UPLINK, 1, 0 },
-        { "nobody's, a package's port", 9, FUOTA_EVENT_UPLINK, 200, 0 },
-        { "nobody's join", 9, FUOTA_EVENT_JOIN, 0, 0 },
+        { "nobody's, port 0", 0, FUOTA_EVENT_UPLINK, 0, 0, false },
+        { "nobody's", 9, FUOTA_EVENT_UPLINK, 1, 0, false },
+        { "nobody's, a package's port", 9, FUOTA_EVENT_UPLINK, 200, 0, false },
+        { "nobody's join", 9, FUOTA_EVENT_JOIN, 0, 0, false },
         { "nobody's, the clock's port", 9, FUOTA_EVENT_UPLINK, 202,
-            FUOTA_TO_CLOCK },
-        { "largest EUI", UINT64_MAX, FUOTA_EVENT_UPLINK, 1, 0 },
-        { "ours, any port", 1, FUOTA_EVENT_UPLINK, 1, FUOTA_TO_DEPLOYMENTS },
-        { "ours, the clock's port", 1, FUOTA_EVENT_UPLINK, 202, BOTH },
-        { "ours, a join", 1, FUOTA_EVENT_JOIN, 0, FUOTA_TO_DEPLOYMENTS },
-        { "its clock's port is another", 2, FUOTA_EVENT_UPLINK, 77, BOTH },
+            FUOTA_TO_CLOCK, false },
+        { "largest EUI", UINT64_MAX, FUOTA_EVENT_UPLINK, 1, 0, false },
+        { "ours, any port", 1, FUOTA_EVENT_UPLINK, 1, FUOTA_TO_DEPLOYMENTS,
+            false },
+        { "ours, the clock's port", 1, FUOTA_EVENT_UPLINK, 202, BOTH, false },
+        { "ours, a join", 1, FUOTA_EVENT_JOIN, 0, FUOTA_TO_DEPLOYMENTS, false },
+        { "its clock's port is another", 2, FUOTA_EVENT_UPLINK, 77, BOTH,
+            false },
         { "and no longer the usual", 2, FUOTA_EVENT_UPLINK, 202,
-            FUOTA_TO_DEPLOYMENTS },
-        { "no clock, port 0", 3, FUOTA_EVENT_UPLINK, 0, FUOTA_TO_DEPLOYMENTS },
+            FUOTA_TO_DEPLOYMENTS, false },
+        { "no clock, port 0", 3, FUOTA_EVENT_UPLINK, 0, FUOTA_TO_DEPLOYMENTS,
+            false },
         { "no clock, the usual port", 3, FUOTA_EVENT_UPLINK, 202,
-            FUOTA_TO_DEPLOYMENTS },
-        { "a route of noise", 4, FUOTA_EVENT_UPLINK, 202, BOTH },
-        { "a gateway's frame", 1, FUOTA_EVENT_FRAME, 202, FUOTA_TO_RADIO },
-        { "a gateway's state", 0, FUOTA_EVENT_GATEWAY, 0, FUOTA_TO_RADIO },
+            FUOTA_TO_DEPLOYMENTS, false },
+        { "a route of noise", 4, FUOTA_EVENT_UPLINK, 202, BOTH, false },
+        { "the host answers its clock", 1, FUOTA_EVENT_UPLINK, 202,
+            FUOTA_TO_DEPLOYMENTS, true },
+        { "the host answers nobody's", 9, FUOTA_EVENT_UPLINK, 202, 0, true },
+        { "a gateway's frame", 1, FUOTA_EVENT_FRAME, 202, FUOTA_TO_RADIO,
+            false },
+        { "a gateway's state", 0, FUOTA_EVENT_GATEWAY, 0, FUOTA_TO_RADIO,
+            false },
     };
     scratch_t scratch;
     scratch_init (&scratch, 16u << 20, FUOTA_DB_NOSYNC);
@@ -71,7 +80,8 @@ test_router__who_has_to_see_it (void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fuota_event_t event = { .kind = cases [i].kind,
             .dev_eui = cases [i].dev_eui,
-            .f_port = cases [i].port };
+            .f_port = cases [i].port,
+            .host_clock = cases [i].host_clock };
         unsigned mask = fuota_router_take (read, &event, 202);
         if (mask != cases [i].mask)
             fail_msg ("%s: %u", cases [i].name, mask);

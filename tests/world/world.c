@@ -129,20 +129,26 @@ s_commit (world_t *self, const fuota_batch_t *batch)
 //  ---------------------------------------------------------------------
 //  Making it
 
-//  The devices of deployment i.
+//  How many devices deployment i has, and which one of the network the n-th is.
 static uint32_t
-s_devices (const world_plan_t *plan, uint32_t i, uint64_t *first_eui)
+s_devices (const world_plan_t *plan)
 {
-    *first_eui = plan->sim.first_eui + (uint64_t) plan->each * i;
+    if (plan->mixed)
+        return plan->sim.devices / 2;
     return plan->each ? plan->each : plan->sim.devices;
+}
+
+static uint32_t
+s_number (const world_plan_t *plan, uint32_t i, uint32_t n)
+{
+    return plan->mixed ? 2 * n + i : plan->each * i + n;
 }
 
 static void
 s_deploy (world_t *self, uint32_t i)
 {
     const world_plan_t *plan = &self->plan;
-    uint64_t first;
-    uint32_t devices = s_devices (plan, i, &first);
+    uint32_t devices = s_devices (plan);
     fuota_batch_t batch = { 0 };
     fuota_deployment_t deployment = { .image_size = plan->image_size,
         .group_type = plan->group_type,
@@ -169,6 +175,8 @@ s_deploy (world_t *self, uint32_t i)
         .frag_index = i & 3 };
     fuota_dialect_t dialect = { plan->sim.ts003, plan->sim.ts004,
         plan->sim.ts005, 202, 201, 200, 0, 0, false, false };
+    if (plan->mixed)
+        dialect.ts003 = dialect.ts004 = dialect.ts005 = i + 1;
     deployment.dialect = dialect;
     deployment.margin = plan->margin;
     deployment.gateways_count = (pb_size_t) plan->gateways;
@@ -197,10 +205,11 @@ s_deploy (world_t *self, uint32_t i)
         fuota_route_t route = { .has_dialect = true,
             .dialect = dialect,
             .frag_index = deployment.frag_index };
-        key = fuota_key_device (deployment.id, first + n);
+        uint64_t eui = plan->sim.first_eui + s_number (plan, i, n);
+        key = fuota_key_device (deployment.id, eui);
         fuota_batch_record (&batch, FUOTA_TABLE_DEVICE, &key, Device_fields,
             &device);
-        key = fuota_key_route (first + n, deployment.id);
+        key = fuota_key_route (eui, deployment.id);
         fuota_batch_record (&batch, FUOTA_TABLE_ROUTE, &key, Route_fields,
             &route);
     }
@@ -504,12 +513,10 @@ s_check_deployment (world_t *self, uint32_t i)
     world_group (self, i, &group);
     assert_int_equal (group.phase, FUOTA_OVER);
     assert_int_equal (group.at_step [FUOTA_STEP_END], group.total);
-    uint64_t first;
-    uint32_t devices = s_devices (&self->plan, i, &first);
+    uint32_t devices = s_devices (&self->plan);
     for (uint32_t n = 0; n < devices; n++) {
         fuota_sim_view_t view;
-        fuota_sim_view (self->sim,
-            (uint32_t) (first - self->plan.sim.first_eui) + n, &view);
+        fuota_sim_view (self->sim, s_number (&self->plan, i, n), &view);
         world_device (self, i, view.dev_eui, &device);
         if (device.step != FUOTA_STEP_END || device.end == FUOTA_END_NONE)
             fail_msg ("device %u has no end, step %s", n,

@@ -21,6 +21,8 @@ typedef struct {
     //  Of every deployment
     uint32_t deployments;  //  Default 1
     uint32_t each;         //  Devices of each, not shared; 0 = all have all
+    bool mixed;            //  With sim.mixed 500: deployment 0 has those of
+                           //  version 1, the other those of version 2
     uint32_t image_size, frag_size;
     uint32_t group_type, periodicity;
     uint32_t redundancy;  //  Coded fragments of the first round
