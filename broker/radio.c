@@ -221,12 +221,19 @@ s_gateway (fuota_radio_t *self, const GatewayWord *said, int64_t now)
     s_change (self, slot, now);
 }
 
+//  Can the newest have been counted, seen from that minute?
+static bool
+s_within (const fuota_air_t *air, int64_t minute)
+{
+    return air->minute >= 0 && air->minute < minute + HOUR;
+}
+
 //  Minutes between the newest and this one are empty.
 static void
 s_send (fuota_air_t *air, uint32_t air_time, int64_t now)
 {
     int64_t minute = now / MINUTE;
-    if (minute - air->minute >= HOUR || air->minute - minute >= HOUR) {
+    if (!s_within (air, minute) || minute - air->minute >= HOUR) {
         memset (air->used, 0, sizeof air->used);
         air->minute = minute;
     }
@@ -240,6 +247,8 @@ fuota_radio_hour (const fuota_air_t *air, int64_t now)
 {
     int64_t minute = now / MINUTE;
     uint64_t sum = 0;
+    if (!s_within (air, minute))
+        return 0;
     for (int64_t at = minute - HOUR + 1; at <= minute; at++)
         if (at > air->minute - HOUR && at <= air->minute && at >= 0)
             sum += air->used [at % HOUR];

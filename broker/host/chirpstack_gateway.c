@@ -15,24 +15,29 @@
 //  ---------------------------------------------------------------------
 //  What both encodings say
 
-//  Bandwidth 0 is FSK. What cannot be has no air time.
+typedef struct {
+    bool fsk;
+    uint32_t bandwidth, sf;  //  LoRa
+} modulation_t;
+
+//  Microseconds; 0 where the modulation is none that we know.
 static uint32_t
-s_air_time (uint32_t bandwidth, uint32_t sf, size_t size)
+s_air_time (modulation_t with, size_t size)
 {
     unsigned payload = size > OVERHEAD ? (unsigned) size - OVERHEAD : 0;
-    fuota_rate_t rate = { .bandwidth = bandwidth };
-    if (bandwidth) {
-        if (sf < 5 || sf > 12 || bandwidth < 100000 || bandwidth > 2000000)
-            return 0;
-        rate.sf = (uint8_t) sf;
-        rate.low_rate = bandwidth >> sf <= LOW_RATE;
+    bool lora = with.sf >= 5 && with.sf <= 12 && with.bandwidth >= 100000 &&
+                with.bandwidth <= 2000000;
+    fuota_rate_t rate = { .bandwidth = with.bandwidth };
+    if (lora) {
+        rate.sf = (uint8_t) with.sf;
+        rate.low_rate = with.bandwidth >> with.sf <= LOW_RATE;
     }
-    return fuota_region_air_time (&rate, payload);
+    return lora || with.fsk ? fuota_region_air_time (&rate, payload) : 0;
 }
 
 static void
 s_add (fuota_chirpstack_down_t *out, const uint8_t *phy, size_t size,
-    uint32_t frequency, uint32_t bandwidth, uint32_t sf)
+    uint32_t frequency, modulation_t with)
 {
     if (out->items == FUOTA_CHIRPSTACK_ITEMS)
         return;
@@ -41,7 +46,7 @@ s_add (fuota_chirpstack_down_t *out, const uint8_t *phy, size_t size,
         out->size = size;
     }
     out->item [out->items].frequency = frequency;
-    out->item [out->items++].air_time = s_air_time (bandwidth, sf, size);
+    out->item [out->items++].air_time = s_air_time (with, size);
 }
 
 //  Of several attempts one may have been good; else the last counts.
@@ -67,9 +72,10 @@ s_item (pb_istream_t *stream, const pb_field_t *field, void **arg)
     //  One that is not understood costs only itself
     if (!pb_decode (stream, cs_DownlinkFrameItem_fields, &item))
         return pb_read (stream, NULL, stream->bytes_left);
+    modulation_t with = { modulation->has_fsk, modulation->lora.bandwidth,
+        modulation->lora.spreading_factor };
     s_add (out, item.phy_payload.bytes, item.phy_payload.size,
-        item.tx_info.frequency, modulation->lora.bandwidth,
-        modulation->lora.spreading_factor);
+        item.tx_info.frequency, with);
     return true;
 }
 
@@ -149,12 +155,12 @@ s_json_down (const json_t *root, fuota_chirpstack_down_t *out)
         const char *text =
             json_string_value (json_object_get (item, "phyPayload"));
         const json_t *info = json_object_get (item, "txInfo");
-        const json_t *lora =
-            json_object_get (json_object_get (info, "modulation"), "lora");
+        const json_t *modulation = json_object_get (info, "modulation");
+        const json_t *lora = json_object_get (modulation, "lora");
+        modulation_t with = { json_object_get (modulation, "fsk") != NULL,
+            s_number (lora, "bandwidth"), s_number (lora, "spreadingFactor") };
         if (text && fuota_chirpstack_unbase64 (text, phy, &size))
-            s_add (out, phy, size, s_number (info, "frequency"),
-                s_number (lora, "bandwidth"),
-                s_number (lora, "spreadingFactor"));
+            s_add (out, phy, size, s_number (info, "frequency"), with);
     }
     return out->items && s_json_head (root, &out->gateway, &out->downlink)
                ? 0

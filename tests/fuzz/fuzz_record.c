@@ -4,7 +4,7 @@
 //  decoded, encoded, decoded again; what comes of it must stay the same.
 
 #include <stdlib.h>
-#include "schema/record.h"
+#include "broker/radio.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -20,12 +20,17 @@ typedef union {
     fuota_row_t row;
     fuota_image_t image;
     fuota_line_t line;
+    fuota_reception_t reception;
+    fuota_gateway_t gateway;
+    fuota_fate_t fate;
+    fuota_air_t air;
 } record_t;
 
 static const pb_msgdesc_t *const s_kinds [] = { Event_fields, Downlink_fields,
     Outcome_fields, Deployment_fields, Group_fields, Device_fields,
     Route_fields, Clock_fields, OutboxRow_fields, Image_fields,
-    JournalLine_fields };
+    JournalLine_fields, Reception_fields, Gateway_fields, Fate_fields,
+    Air_fields };
 
 #define KINDS (sizeof s_kinds / sizeof *s_kinds)
 
@@ -38,6 +43,14 @@ s_use (size_t kind, const record_t *record)
         fuota_end_text (&record->device, text, sizeof text);
     if (s_kinds [kind] == Group_fields)
         fuota_phase_name (&record->group);
+    if (s_kinds [kind] == Reception_fields)
+        for (pb_size_t i = 0; i < record->reception.heard_count; i++)
+            fuota_radio_covers (&record->reception,
+                record->reception.heard [i].count);
+    if (s_kinds [kind] == Air_fields)
+        fuota_radio_hour (&record->air, 1772446530250);
+    if (s_kinds [kind] == Gateway_fields)
+        fuota_gateway_state_name (record->gateway.state);
 }
 
 int

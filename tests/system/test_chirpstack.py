@@ -168,8 +168,13 @@ def recorded(world, gateways):
         refused = sum(words.values()) - words.get("OK", 0)
         if words.get("OK", 0) < 40 or refused < resent:
             raise Failure(f"{resent} sent again, and {words}")
-        if not gateway["bands"]:
-            raise Failure(f"nothing on air: {gateway}")
+        #  116 bytes at SF7 take 0.2 s; the hour is long enough for all
+        band, = gateway["bands"]
+        expect("the sub-band of RX2", (band["low"], band["high"],
+                                       band["duty"]),
+               (869400000, 869650000, 100))
+        if not 180 * words["OK"] <= band["used"] <= 220 * words["OK"]:
+            raise Failure(f"{band} for {words}")
     world.ctl("gateways")
 
 

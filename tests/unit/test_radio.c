@@ -251,6 +251,27 @@ test_radio__rolling_hour (void **state)
     }
 }
 
+//  Rows of noise: minutes that cannot have been.
+static void
+test_radio__hour_of_noise (void **state)
+{
+    (void) state;
+    static const int64_t minutes [] = { INT64_MIN, -1, INT64_MAX,
+        NOW / MINUTE + 60 };
+    for (size_t i = 0; i < sizeof minutes / sizeof *minutes; i++) {
+        rig_t rig;
+        fuota_air_t air = { .minute = minutes [i] };
+        memset (air.used, 0xff, sizeof air.used);
+        s_open (&rig);
+        assert_int_equal (fuota_radio_hour (&air, NOW), 0);
+        scratch_put (&rig.scratch, FUOTA_TABLE_AIR,
+            fuota_key_air (5, 869400000), Air_fields, &air);
+        s_frame (&rig, 5, 0, 869525000, 1000, 1);
+        assert_int_equal (s_hour (&rig, 5, 869400000), 1);
+        s_close (&rig);
+    }
+}
+
 static fuota_gateway_t
 s_gateway (rig_t *rig, uint64_t gateway)
 {
@@ -340,6 +361,7 @@ main (void)
         cmocka_unit_test (test_radio__covers),
         cmocka_unit_test (test_radio__frames),
         cmocka_unit_test (test_radio__rolling_hour),
+        cmocka_unit_test (test_radio__hour_of_noise),
         cmocka_unit_test (test_radio__states),
         cmocka_unit_test (test_radio__bounds),
     };

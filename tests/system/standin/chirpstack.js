@@ -244,6 +244,14 @@ function transmit(group, item, g) {
   down.setDownlinkId(downlinkId);
   down.setGatewayId(g);
   part.setPhyPayload(frame(group, item));
+  // EU868: SF12 at DR0, SF7 at DR5
+  const lora = new gw.LoraModulationInfo(), modulation = new gw.Modulation(), tx = new gw.DownlinkTxInfo();
+  lora.setBandwidth(125000);
+  lora.setSpreadingFactor(12 - group.dr);
+  modulation.setLora(lora);
+  tx.setFrequency(group.frequency);
+  tx.setModulation(modulation);
+  part.setTxInfo(tx);
   down.addItems(part);
   ack.setDownlinkId(downlinkId++);
   ack.setGatewayId(g);
