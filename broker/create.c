@@ -223,6 +223,31 @@ s_put_line (fuota_control_t *self, const fuota_deployment_t *deployment)
         JournalLine_fields, &line);
 }
 
+//  Which gateways were chosen is not in the wish: it is in the journal.
+static void
+s_put_choice (fuota_control_t *self, const fuota_deployment_t *deployment)
+{
+    const fuota_choice_t *choice = &self->choice;
+    fuota_line_t line = { .seq = 2,
+        .at = self->now,
+        .what = "note",
+        .name = "gateways chosen" };
+    size_t at = 0, size = sizeof line.words;
+    for (size_t i = 0; i < choice->count && i < 3; i++)
+        at += (size_t) snprintf (line.words + at, size - at, "%s%016llx",
+            i ? ", " : "", (unsigned long long) choice->gateways [i]);
+    if (choice->count > 3)
+        at += (size_t) snprintf (line.words + at, size - at, " and %zu more",
+            choice->count - 3);
+    if (choice->unheard)
+        snprintf (line.words + at, size - at, "; %u not heard",
+            (unsigned) choice->unheard);
+    memcpy (line.deployment, deployment->id, FUOTA_ID_SIZE);
+    fuota_key_t key = fuota_key_journal (deployment->id, line.seq);
+    fuota_batch_record (&self->batch, FUOTA_TABLE_JOURNAL, &key,
+        JournalLine_fields, &line);
+}
+
 static void
 s_put_token (fuota_control_t *self, const fuota_deployment_t *deployment,
     const uint8_t hash [HASH])
@@ -256,6 +281,8 @@ s_store (fuota_control_t *self, const fuota_deployment_t *deployment,
     if (*deployment->token)
         s_put_token (self, deployment, hash);
     s_put_line (self, deployment);
+    if (facts->choice && facts->choice->automatic)
+        s_put_choice (self, deployment);
     fuota_summary_make (deployment, &group, self->now,
         &turn->reply.summaries [0]);
     turn->reply.summaries_count = 1;

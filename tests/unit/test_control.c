@@ -750,6 +750,11 @@ test_control__gateways_are_chosen (void **state)
     fuota_read_end (&read);
     assert_int_equal (deployment.gateways_count, 2);
     assert_int_equal (deployment.gateways [1], 6);
+    reply = s_ask (world, FUOTA_JOURNAL, "one");
+    assert_int_equal (reply->lines_count, 2);
+    assert_string_equal (reply->lines [1].name, "gateways chosen");
+    assert_string_equal (reply->lines [1].words,
+        "0000000000000005, 0000000000000006");
     //  The same wish with the same token later: what was made, whatever is
     //  heard by now. And a host that finds them by itself is told none
     world->table.chooses = false;
