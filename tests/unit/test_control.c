@@ -671,7 +671,104 @@ test_control__check_asks_the_host (void **state)
     assert_string_equal (reply->findings [2].words, "the host is not there");
     static uint8_t coded [Reply_size];
     assert_true (fuota_control_encode (reply, coded, sizeof coded));
+    //  One that is never asked is not wrong
+    known.deaf = true;
+    fuota_control_resume (world->control, bytes, &known, NOW, world->random,
+        &world->turn);
+    assert_int_equal (reply->findings [2].level, FUOTA_FINDING_OK);
     fuota_known_release (&known);
+}
+
+//  Who a wish is for, by what the host answers.
+static void
+test_control__devices_of_the_host (void **state)
+{
+    static const struct {
+        const char *name;
+        const char *fault;  //  Of the host
+        bool select, deaf, listed, no_application, versions;
+        size_t told;  //  Devices
+        ReplyStatus status;
+        const char *field;  //  Of the first fault
+        uint32_t total;
+    } cases [] = {
+        { "selected", "", true, false, false, false, false, 3, FUOTA_OK, "",
+            3 },
+        { "nobody has that tag", "", true, false, false, false, false, 0,
+            FUOTA_FAULTS, "select", 0 },
+        { "tag and list", "", true, false, true, false, false, 3, FUOTA_FAULTS,
+            "select", 0 },
+        { "neither", "", false, false, false, false, false, 3, FUOTA_FAULTS,
+            "devices", 0 },
+        { "no application", "", true, false, false, true, false, 0,
+            FUOTA_FAULTS, "application", 0 },
+        { "selected, host away", "away", true, false, false, false, true, 0,
+            FUOTA_FAILED, "", 0 },
+        { "selected, host deaf", "deaf", true, true, false, false, true, 0,
+            FUOTA_FAILED, "", 0 },
+        { "listed", "", false, false, true, false, false, 3, FUOTA_OK, "", 3 },
+        { "listed, one is not there", "", false, false, true, false, false, 2,
+            FUOTA_FAULTS, "devices", 0 },
+        { "listed, host away", "away", false, false, true, false, false, 0,
+            FUOTA_FAILED, "", 0 },
+        { "listed, host away, versions known", "away", false, false, true,
+            false, true, 0, FUOTA_OK, "", 3 },
+        { "listed, host deaf", "deaf", false, true, true, false, false, 0,
+            FUOTA_OK, "", 3 },
+    };
+    static fuota_known_device_t devices [] = { { 1, 0 }, { 2, 0 }, { 3, 0 } };
+    world_t *world = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s_wish (world, cases [i].name);
+        fuota_wish_t *wish = &world->request.wish;
+        if (!cases [i].listed)
+            world->device_count = 0;
+        if (cases [i].select) {
+            wish->select_count = 1;
+            strcpy (wish->select [0].key, "model");
+            strcpy (wish->select [0].value, "x");
+        }
+        if (cases [i].versions)
+            wish->ts003 = wish->ts004 = wish->ts005 = 1;
+        world->known = (fuota_known_t){ .over = true,
+            .deaf = cases [i].deaf,
+            .no_application = cases [i].no_application,
+            .kind_count = 1,
+            .devices = devices,
+            .device_count = cases [i].told };
+        strcpy (world->known.fault, cases [i].fault);
+        const fuota_reply_t *reply = s_send (world, FUOTA_PLAN);
+        const char *field = reply->faults_count ? reply->faults [0].field : "";
+        uint32_t total =
+            reply->summaries_count ? reply->summaries [0].total : 0;
+        if (reply->status != cases [i].status ||
+            strcmp (field, cases [i].field) != 0 || total != cases [i].total)
+            fail_msg ("%s: %d %s: %s, %u devices", cases [i].name,
+                (int) reply->status, field, reply->words, (unsigned) total);
+    }
+}
+
+//  A token that is known is answered without the host.
+static void
+test_control__token_before_the_host (void **state)
+{
+    static fuota_known_device_t devices [] = { { 1, 0 }, { 2, 0 } };
+    world_t *world = *state;
+    world->known = (fuota_known_t){ .over = true,
+        .kind_count = 1,
+        .devices = devices,
+        .device_count = 2 };
+    for (int i = 0; i < 2; i++) {
+        s_wish (world, "all");
+        world->device_count = 0;
+        world->request.wish.all_devices = true;
+        strcpy (world->request.wish.token, "once");
+        const fuota_reply_t *reply = s_send (world, FUOTA_DEPLOY);
+        assert_int_equal (reply->status, FUOTA_OK);
+        assert_int_equal (reply->summaries [0].total, 2);
+        assert_int_equal (reply->existed, i);
+        strcpy (world->known.fault, "away");
+    }
 }
 
 //  ---------------------------------------------------------------------
@@ -840,6 +937,8 @@ main (void)
         TEST (test_control__finished_deployments_free_their_devices),
         TEST (test_control__failed_commit_is_a_refusal),
         TEST (test_control__check_asks_the_host),
+        TEST (test_control__devices_of_the_host),
+        TEST (test_control__token_before_the_host),
         TEST (test_control__gateways_are_chosen),
         TEST (test_control__gateways_are_told),
     };
