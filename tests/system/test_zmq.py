@@ -93,7 +93,7 @@ def deploy(world, version, image):
     world.ctl("deploy", path, "--name", "fleet", "--devices", listed, "--dr",
               "5", "--frag-size", "100", "--uplink-interval", "20", "--ts003",
               v, "--ts004", v, "--ts005", v, "--application", APPLICATION,
-              "--tag", "fw=new")
+              "--set-tag", "fw=new")
 
 
 def further(world, what, more):
