@@ -48,8 +48,6 @@ fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
                                         : FUOTA_INQUIRE_DEVICES };
     if (question->kind == FUOTA_QUESTION_CHECK)
         fuota_inquiry_check (self, inquiry, links, now);
-    else if (!links->api_ready)
-        fuota_inquiry_end (inquiry, "the API is not connected");
     inquiry->ready = s_ready (inquiry);
 }
 
