@@ -259,6 +259,8 @@ fuota_lora_device_send (fuota_lora_device_t *self, int64_t now,
 {
     if (fuota_lora_device_due (self) > now)
         return false;
+    //  Until it is on air: if the cipher fails, it is tried again after that
+    self->busy_until = now + 1000;
     return self->joined ? s_send_data (self, now, frame)
                         : s_send_join (self, now, frame);
 }

@@ -129,7 +129,7 @@ def whole(version, *more, **lorawan):
         world.start()
         deploy(world, said[-1].split()[1], image, *more)
         until("some fragments are taken",
-              lambda: world.host.stats()["taken"] > 10, 120)
+              lambda: world.host.stats()["taken"] > 10, 300)
         #  The gateways' connections go, and come back by themselves
         world.mqtt.stop()
         world.mqtt.start()

@@ -205,6 +205,30 @@ test_lora__hostile_downlinks (void **state)
         }
 }
 
+//  Downlinks for another DevAddr, in this one's windows.
+static void
+test_lora__unknown_address (void **state)
+{
+    server_t server;
+    fuota_lora_config_t config;
+    fuota_sim_config_t sim;
+    fuota_lora_stats_t before, after;
+    (void) state;
+    s_config (&config, &sim, 1, 500);
+    server_init (&server, &config, &sim);
+    server.turn = s_always;
+    server_run (&server, START + 3 * MINUTE);
+    fuota_lora_stats (server.lora, &before);
+    server.peer [0].dev_addr ^= 0x100;
+    server_run (&server, START + 9 * MINUTE);
+    fuota_lora_stats (server.lora, &after);
+    assert_true (before.devices.downlinks > 0);
+    assert_int_equal (after.devices.downlinks, before.devices.downlinks);
+    assert_int_equal (after.devices.wrong_mic + after.devices.malformed, 0);
+    assert_true (after.devices.uplinks > before.devices.uplinks + 4);
+    server_release (&server);
+}
+
 //  Both counters past 16 bits, down and up.
 static void
 test_lora__counters_roll_over (void **state)
@@ -479,6 +503,7 @@ main (void)
         cmocka_unit_test (test_lora__deterministic),
         cmocka_unit_test (test_lora__mac_commands),
         cmocka_unit_test (test_lora__hostile_downlinks),
+        cmocka_unit_test (test_lora__unknown_address),
         cmocka_unit_test (test_lora__counters_roll_over),
         cmocka_unit_test (test_lora__unknown_device),
         cmocka_unit_test (test_lora__transmitter),
