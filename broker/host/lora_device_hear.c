@@ -119,7 +119,7 @@ s_join_accept (fuota_lora_device_t *self, fuota_slice_t frame)
         rc = fuota_lorawan_join_keys (&self->root, self->dev_nonce, &accept,
             &keys);
     if (rc) {
-        self->counts->wrong_mic += rc == FUOTA_EVALUE;
+        //  One with another MIC is for another device that joins just now
         self->counts->malformed += rc != FUOTA_EVALUE;
         return;
     }
