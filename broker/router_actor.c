@@ -4,14 +4,30 @@
 #include "broker/router_actor.h"
 
 #define TURN 64
+#define WARN_EVERY 1000  //  At most one line in so many milliseconds
 
 typedef struct {
     fuota_router_args_t args;
     fuota_read_t *read;
     zsock_t *pipe, *deployments, *clock, *radio;
-    uint64_t events, dropped, malformed;
+    uint64_t events, dropped, malformed, uncounted;
+    int64_t warn_at;
     bool terminated;
 } self_t;
+
+//  Statistics: they hold up nobody.
+static void
+s_radio (self_t *self, zframe_t *body)
+{
+    if (!zframe_send (&body, self->radio, ZFRAME_REUSE | ZFRAME_DONTWAIT))
+        return;
+    self->uncounted++;
+    if (zclock_mono () < self->warn_at)
+        return;
+    zsys_warning ("router: radio is busy: events not counted there=%llu",
+        (unsigned long long) self->uncounted);
+    self->warn_at = zclock_mono () + WARN_EVERY;
+}
 
 static void
 s_event (self_t *self, zframe_t *body)
@@ -29,9 +45,8 @@ s_event (self_t *self, zframe_t *body)
         zsock_send (self->clock, "sf", "E", body);
     if (mask & FUOTA_TO_DEPLOYMENTS)
         zsock_send (self->deployments, "sf", "E", body);
-    //  Statistics: they hold up nobody
     if (mask & FUOTA_TO_RADIO)
-        zframe_send (&body, self->radio, ZFRAME_REUSE | ZFRAME_DONTWAIT);
+        s_radio (self, body);
 }
 
 //  Take what is waiting. More frames than one are not an event.

@@ -367,9 +367,10 @@ def test():
     checked()
     tls()
     refusals()
-    whole(1, json=True, unicast="mqtt", multicast_class_c_margin=1000)
-    whole(2, chosen=True, json=False, unicast="grpc", gateway_prefix="+",
-          refusal=200, multicast_class_c_margin=1000)
+    whole(1, chosen=True, json=True, unicast="mqtt",
+          multicast_class_c_margin=1000)
+    whole(2, json=False, unicast="grpc", gateway_prefix="+", refusal=200,
+          multicast_class_c_margin=1000)
 
 
 if __name__ == "__main__":
