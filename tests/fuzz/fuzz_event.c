@@ -1,13 +1,14 @@
 //  SPDX-License-Identifier: MIT
 //
 //  A device's words, from the host's message to what is committed: decode,
-//  route, worker, batch. The database is opened once; every input begins at
+//  route, worker or radio, batch. The database is opened once; every input begins at
 //  the same moment of a deployment, for its batch is read and thrown away.
 //
 //  First byte: 0 an Event as it comes, else one is made of the rest: step of
 //  the device, port, payload.
 
 #include <stdlib.h>
+#include "broker/radio.h"
 #include "broker/router.h"
 #include "tests/scratch.h"
 #include "workers/worker.h"
@@ -19,6 +20,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static scratch_t s_scratch;
 static fuota_worker_t *s_worker, *s_clock;
+static fuota_radio_t *s_radio;
 static fuota_read_t *s_read;
 static const char s_all [1][41] = { "*" };
 
@@ -85,6 +87,7 @@ s_close (void)
 {
     fuota_worker_destroy (&s_worker);
     fuota_worker_destroy (&s_clock);
+    fuota_radio_destroy (&s_radio);
     fuota_read_end (&s_read);
     scratch_release (&s_scratch);
 }
@@ -105,27 +108,43 @@ s_open (void)
     s_worker = fuota_worker_new (s_scratch.db, &config, START);
     s_clock = fuota_worker_new (s_scratch.db, &clock, START);
     s_read = fuota_db_read (s_scratch.db);
-    if (!s_worker || !s_clock || !s_read)
+    s_radio = fuota_radio_new (s_scratch.db, fuota_region_find ("EU868"));
+    if (!s_worker || !s_clock || !s_radio || !s_read)
         abort ();
 }
 
 //  Whatever it was, what is to be committed is a batch.
 static void
-s_turn (fuota_worker_t *worker, const fuota_event_t *event)
+s_check (const fuota_batch_t *batch)
 {
     fuota_batch_row_t row;
     int rc;
-    if (fuota_worker_begin (worker, START))
-        abort ();
-    fuota_worker_event (worker, event);
-    fuota_worker_event (worker, event);  //  Twice is once
-    const fuota_batch_t *batch = fuota_worker_end (worker);
     fuota_reader_t bytes = fuota_reader (batch->data, batch->size);
     while ((rc = fuota_batch_next (&bytes, &row)) == 1)
         if (row.put && !row.value.size && row.table == FUOTA_TABLE_GROUP)
             abort ();
     if (rc || batch->failed)
         abort ();
+}
+
+static void
+s_turn (fuota_worker_t *worker, const fuota_event_t *event)
+{
+    if (fuota_worker_begin (worker, START))
+        abort ();
+    fuota_worker_event (worker, event);
+    fuota_worker_event (worker, event);  //  Twice is once
+    s_check (fuota_worker_end (worker));
+}
+
+static void
+s_statistics (const fuota_event_t *event)
+{
+    for (int64_t n = 0; n < 3; n++)
+        if (fuota_radio_take (s_radio, event, START + n * 1800000))
+            abort ();
+    s_check (fuota_radio_rows (s_radio));
+    fuota_radio_committed (s_radio);
 }
 
 static void
@@ -164,5 +183,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         s_turn (s_clock, &event);
     if (mask & FUOTA_TO_DEPLOYMENTS)
         s_turn (s_worker, &event);
+    if (mask & FUOTA_TO_RADIO)
+        s_statistics (&event);
     return 0;
 }
