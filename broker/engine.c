@@ -75,20 +75,21 @@ fuota_engine_sim (const fuota_config_t *config)
 //  Where the host is asked; NULL if it has no such door or, with a line
 //  logged, if that cannot be bound.
 static zsock_t *
-s_questions (const fuota_config_t *config)
+s_questions (fuota_engine_t *self, const fuota_config_t *config)
 {
     if (!fuota_engine_zmq_wanted (config))
         return zsock_new_dealer (">inproc://questions");
-    return fuota_engine_zmq_questions (config);
+    return fuota_engine_zmq_questions (self, config);
 }
 
 static int
-s_open_sockets (s_parts_t *parts, const fuota_config_t *config)
+s_open_sockets (s_parts_t *parts, fuota_engine_t *self,
+    const fuota_config_t *config)
 {
     parts->router.inbox = zsock_new_pull ("@inproc://router");
     parts->outbox.host = zsock_new_push (">inproc://host");
     assert (parts->router.inbox && parts->outbox.host);
-    parts->control.host = s_questions (config);
+    parts->control.host = s_questions (self, config);
     if (fuota_control_bind (&parts->control, config->control_endpoint,
             config->events_endpoint))
         return FUOTA_EXIT_ENDPOINT;
@@ -187,7 +188,7 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     *self = (fuota_engine_t){ 0 };
     int rc = s_open_state (&parts, self, config);
     if (!rc)
-        rc = s_open_sockets (&parts, config);
+        rc = s_open_sockets (&parts, self, config);
     if (!rc && chirpstack)
         rc = fuota_engine_chirpstack_open (&parts.chirpstack, config);
     if (!rc && zmq)

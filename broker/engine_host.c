@@ -42,6 +42,19 @@ fuota_engine_secret (const char *path, char *text, size_t size)
     return !fault;
 }
 
+int
+fuota_engine_keys (fuota_engine_t *engine, const fuota_config_t *config,
+    const char *endpoint)
+{
+    char error [512];
+    if (engine->security.auth ||
+        !fuota_security_open (&engine->security, config->pool_server_key, error,
+            sizeof error))
+        return 0;
+    zsys_error ("security: %s is refused without keys: %s", endpoint, error);
+    return -1;
+}
+
 bool
 fuota_engine_address (const char *text, const char *plain, const char *secure,
     char *host, size_t size, char port [6], bool *tls)

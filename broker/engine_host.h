@@ -6,7 +6,7 @@
 #ifndef FUOTA_ENGINE_HOST_H
 #define FUOTA_ENGINE_HOST_H
 
-#include "broker/config.h"
+#include "broker/engine.h"
 #include "broker/host/chirpstack.h"
 #include "broker/host/mqtt_link.h"
 
@@ -15,6 +15,11 @@
 //  A file with a secret in it: its first line, in text. False with a line
 //  logged if it cannot be read, is empty or too long, or if others may read it.
 bool fuota_engine_secret (const char *path, char *text, size_t size);
+
+//  Our keys, loaded once for all doors. Returns 0, or -1 with a line logged
+//  that names the endpoint that must have them.
+int fuota_engine_keys (fuota_engine_t *engine, const fuota_config_t *config,
+    const char *endpoint);
 
 //  "tcp://HOST:PORT" or "ssl://[HOST]:PORT" by its two schemes. False if it is
 //  none of them.

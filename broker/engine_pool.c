@@ -1,6 +1,7 @@
 //  SPDX-License-Identifier: MIT
 
 #include "broker/clock.h"
+#include "broker/engine_host.h"
 #include "broker/engine_pool.h"
 
 #define MAP_SPARE (256u << 20)  //  Pages that wait to be used again
@@ -25,11 +26,12 @@ s_open_parity (const fuota_config_t *config, const char *folder)
 }
 
 static zsock_t *
-s_bind (const char *endpoint, const fuota_security_t *security)
+s_bind (const char *endpoint, const fuota_security_t *security,
+    const char *admitted)
 {
     zsock_t *door = fuota_pool_door ();
     if (security)
-        fuota_security_apply (security, door);
+        fuota_security_serve (security, door, "pool", admitted);
     if (zsock_bind (door, "%s", endpoint) != -1)
         return door;
     zsys_error ("pool: bind %s: %s", endpoint, zmq_strerror (errno));
@@ -41,7 +43,6 @@ static int
 s_open_far (fuota_engine_t *self, fuota_pool_args_t *args,
     const fuota_config_t *config)
 {
-    char error [512];
     const char *endpoint = config->pool_far;
     if (!*endpoint)
         return 0;
@@ -49,12 +50,9 @@ s_open_far (fuota_engine_t *self, fuota_pool_args_t *args,
         zsys_error ("pool: far: %s; allowed tcp://ADDRESS:PORT", endpoint);
         return FUOTA_EXIT_ENDPOINT;
     }
-    if (fuota_security_open (&self->security, config->pool_server_key,
-            config->pool_admitted, error, sizeof error)) {
-        zsys_error ("pool: %s is refused without keys: %s", endpoint, error);
+    if (fuota_engine_keys (self, config, endpoint))
         return FUOTA_EXIT_ENDPOINT;
-    }
-    args->far = s_bind (endpoint, &self->security);
+    args->far = s_bind (endpoint, &self->security, config->pool_admitted);
     return args->far ? 0 : FUOTA_EXIT_ENDPOINT;
 }
 
@@ -83,7 +81,7 @@ s_open_near (fuota_pool_args_t *args, const fuota_config_t *config,
             return FUOTA_EXIT_ENDPOINT;
         }
     }
-    args->near = s_bind (endpoint, NULL);
+    args->near = s_bind (endpoint, NULL, NULL);
     if (!args->near)
         return given ? FUOTA_EXIT_ENDPOINT : 0;
     if (!workers)

@@ -16,18 +16,38 @@ fuota_engine_zmq_wanted (const fuota_config_t *config)
                                 : streq (config->host_type, "zmq");
 }
 
+//  What leaves this host has keys.
+static int
+s_secure (fuota_engine_t *engine, zsock_t *sock, bool connect,
+    const char *endpoint, const fuota_config_t *config)
+{
+    char error [512];
+    if (!fuota_security_needed (endpoint))
+        return 0;
+    if (fuota_engine_keys (engine, config, endpoint))
+        return -1;
+    if (!connect)
+        fuota_security_serve (&engine->security, sock, "host",
+            config->zmq.admitted);
+    else if (fuota_security_visit (&engine->security, sock,
+                 config->zmq.peer_key, error, sizeof error)) {
+        zsys_error ("host: %s is refused without keys: %s", endpoint, error);
+        return -1;
+    }
+    return 0;
+}
+
 //  A socket bound there, or connected.
 static int
-s_open (zsock_t **sock_p, int type, bool connect, const char *endpoint)
+s_open (fuota_engine_t *engine, zsock_t **sock_p, int type, bool connect,
+    const char *endpoint, const fuota_config_t *config)
 {
-    if (fuota_security_needed (endpoint)) {
-        zsys_error ("host: %s is refused without keys", endpoint);
-        return FUOTA_EXIT_ENDPOINT;
-    }
     zsock_t *sock = fuota_zmq_link_socket (type);
+    *sock_p = sock;
+    if (s_secure (engine, sock, connect, endpoint, config))
+        return FUOTA_EXIT_ENDPOINT;
     int rc = connect ? zsock_connect (sock, "%s", endpoint)
                      : zsock_bind (sock, "%s", endpoint);
-    *sock_p = sock;
     if (rc != -1)
         return 0;
     zsys_error ("host: %s: %s", endpoint, zmq_strerror (errno));
@@ -41,11 +61,12 @@ fuota_engine_zmq_events (fuota_engine_t *engine, fuota_zmq_link_t *link,
     const char *events = config->zmq.events;
     bool connect = *events == '>';
     int rc = 0;
-    (void) engine;
     if (*events)
-        rc = s_open (&link->pull, ZMQ_PULL, connect, events + connect);
+        rc = s_open (engine, &link->pull, ZMQ_PULL, connect, events + connect,
+            config);
     if (!rc && *config->zmq.subscribe)
-        rc = s_open (&link->sub, ZMQ_SUB, true, config->zmq.subscribe);
+        rc = s_open (engine, &link->sub, ZMQ_SUB, true, config->zmq.subscribe,
+            config);
     if (link->sub)
         zsock_set_subscribe (link->sub, config->zmq.topic);
     return rc;
@@ -59,26 +80,30 @@ s_open_doors (fuota_engine_t *engine, fuota_zmq_args_t *args,
     char endpoint [160];
     int rc;
     if (!s_simulated (config)) {
-        rc = s_open (&args->door, ZMQ_ROUTER, false, config->zmq.downlinks);
+        rc = s_open (engine, &args->door, ZMQ_ROUTER, false,
+            config->zmq.downlinks, config);
         if (!rc && fuota_config_events_by (config, "zmq"))
             rc = fuota_engine_zmq_events (engine, &args->link, config);
         return rc;
     }
     snprintf (endpoint, sizeof endpoint, "%s.downlinks", config->host_endpoint);
-    rc = s_open (&args->door, ZMQ_ROUTER, false, endpoint);
+    rc = s_open (engine, &args->door, ZMQ_ROUTER, false, endpoint, config);
     snprintf (endpoint, sizeof endpoint, "%s.events", config->host_endpoint);
-    return rc ? rc : s_open (&args->link.pull, ZMQ_PULL, false, endpoint);
+    return rc ? rc
+              : s_open (engine, &args->link.pull, ZMQ_PULL, false, endpoint,
+                    config);
 }
 
 zsock_t *
-fuota_engine_zmq_questions (const fuota_config_t *config)
+fuota_engine_zmq_questions (fuota_engine_t *engine,
+    const fuota_config_t *config)
 {
     char endpoint [160];
     zsock_t *sock = NULL;
     if (!s_simulated (config))
         return NULL;
     snprintf (endpoint, sizeof endpoint, "%s.questions", config->host_endpoint);
-    if (s_open (&sock, ZMQ_DEALER, false, endpoint))
+    if (s_open (engine, &sock, ZMQ_DEALER, false, endpoint, config))
         zsock_destroy (&sock);
     return sock;
 }

@@ -19,7 +19,8 @@ int fuota_engine_zmq_open (fuota_engine_t *engine, fuota_zmq_args_t *args,
 
 //  The socket by which control asks the host; NULL: it has none, or, with a
 //  line logged, it cannot be bound.
-zsock_t *fuota_engine_zmq_questions (const fuota_config_t *config);
+zsock_t *fuota_engine_zmq_questions (fuota_engine_t *engine,
+    const fuota_config_t *config);
 
 //  Only the sockets that feed events in, for another kind of host.
 int fuota_engine_zmq_events (fuota_engine_t *engine, fuota_zmq_link_t *link,

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 #include "broker/security.h"
+#include "broker/zap_actor.h"
 
 bool
 fuota_security_needed (const char *endpoint)
@@ -38,8 +39,8 @@ s_has_secret (zcert_t *cert)
 }
 
 int
-fuota_security_open (fuota_security_t *self, const char *key_file,
-    const char *clients, char *error, size_t size)
+fuota_security_open (fuota_security_t *self, const char *key_file, char *error,
+    size_t size)
 {
     *self = (fuota_security_t){ .auth = NULL };
     //  Of a public key's file zcert reads the secret one beside it
@@ -54,10 +55,8 @@ fuota_security_open (fuota_security_t *self, const char *key_file,
         fuota_security_close (self);
         return -1;
     }
-    self->auth = zactor_new (zauth, NULL);
+    self->auth = zactor_new (fuota_zap_actor, NULL);
     assert (self->auth);
-    zstr_sendx (self->auth, "CURVE", clients, NULL);
-    zsock_wait (self->auth);
     return 0;
 }
 
@@ -69,11 +68,29 @@ fuota_security_close (fuota_security_t *self)
 }
 
 void
-fuota_security_apply (const fuota_security_t *self, zsock_t *sock)
+fuota_security_serve (const fuota_security_t *self, zsock_t *sock,
+    const char *door, const char *folder)
 {
+    zstr_sendx (self->auth, "ADMIT", door, folder, NULL);
+    zsock_wait (self->auth);
     zcert_apply (self->cert, sock);
     zsock_set_curve_server (sock, 1);
-    zsock_set_zap_domain (sock, "fuota");
+    zsock_set_zap_domain (sock, door);
+}
+
+int
+fuota_security_visit (const fuota_security_t *self, zsock_t *sock,
+    const char *peer_file, char *error, size_t size)
+{
+    zcert_t *peer = zcert_load (peer_file);
+    if (!peer) {
+        snprintf (error, size, "%s: holds no public key", peer_file);
+        return -1;
+    }
+    zcert_apply (self->cert, sock);
+    zsock_set_curve_serverkey (sock, zcert_public_txt (peer));
+    zcert_destroy (&peer);
+    return 0;
 }
 
 int

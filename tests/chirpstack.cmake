@@ -13,6 +13,12 @@ fuota_fuzz (inquiry LIBS chirpstack control_core)
 fuota_test (unit zmq_host LIBS zmq_host)
 fuota_test (actor zmq_actor LIBS zmq_actor TIMEOUT 60)
 fuota_fuzz (zmq LIBS zmq_host)
+fuota_bench (intake LIBS zmq_actor scratch PkgConfig::JANSSON)
+target_compile_definitions (bench_intake PRIVATE
+    FUOTA_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+if (FUOTA_MQTT)
+    target_link_libraries (bench_intake PRIVATE PkgConfig::MOSQUITTO)
+endif ()
 add_executable (example_back_end ${CMAKE_SOURCE_DIR}/docs/example_back_end.c)
 target_link_libraries (example_back_end PRIVATE fuota_warnings schema
     PkgConfig::ZMQ)

@@ -69,10 +69,10 @@ s_start_far (self_t *self, fuota_pool_args_t *args, char *command, size_t size)
     char key [128];
     snprintf (key, sizeof key, "%s/server_secret", self->folder);
     snprintf (path, sizeof path, "%s/keys", self->folder);
-    rc = fuota_security_open (&self->security, key, path, error, sizeof error);
+    rc = fuota_security_open (&self->security, key, error, sizeof error);
     assert (rc == 0);
     args->far = fuota_pool_door ();
-    fuota_security_apply (&self->security, args->far);
+    fuota_security_serve (&self->security, args->far, "pool", path);
     int port = zsock_bind (args->far, "tcp://127.0.0.1:*");
     assert (port > 0);
     snprintf (command, size,

@@ -9,12 +9,14 @@ counts prove that each fragment was taken exactly once.
 import glob
 import hashlib
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 
-from system import BUILD, FUOTA_SIM, FUOTAD, Failure, World, until
+from system import BUILD, FUOTA_SIM, FUOTACTL, FUOTAD, Failure, World, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DOCS = os.path.join(HERE, "..", "..", "docs")
@@ -30,12 +32,27 @@ def expect(what, got, want):
         raise Failure(f"{what}: {got!r}, expected {want!r}")
 
 
+def free_ports(count):
+    socks = [socket.socket() for _ in range(count)]
+    for sock in socks:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in socks]
+    for sock in socks:
+        sock.close()
+    return ports
+
+
 class BackEnd(World):
     """A broker whose host is a ZeroMQ back end."""
 
-    def __init__(self, version):
+    def __init__(self, version, far=False):
         super().__init__(scale=SCALE)
         self.back_end = None
+        self.doors = [f"ipc://{self.folder}/{name}" for name in
+                      ("host.downlinks", "host.events", "published")]
+        if far:
+            self.doors = [f"tcp://127.0.0.1:{port}" for port in free_ports(3)]
+            self.make_keys()
         subprocess.run(["protoc", "-I", SCHEMA, "--python_out", self.folder]
                        + [os.path.join(SCHEMA, f"{name}.proto")
                           for name in ("event", "chirpstack")], check=True)
@@ -50,21 +67,39 @@ class BackEnd(World):
                       f"ts005 = {version}; }}; }};\n")
         self.sim = subprocess.Popen([FUOTA_SIM, "-c", sim],
                                     stdout=subprocess.PIPE, text=True)
+        keys = f"{self.folder}/keys"
+        downlinks, events, published = self.doors
         with open(self.config, "w") as out:
             out.write(f'state = {{ folder = "{self.folder}/state"; }};\n'
                       f'control = {{ endpoint = "{self.endpoint}"; '
                       f'events = "ipc://{self.folder}/events"; }};\n'
+                      f'pool = {{ server_key = "{keys}/server_secret"; }};\n'
                       f'{clock}host = {{ type = "zmq"; '
                       f'chirpstack = {{ multicast_class_c_margin = 1000; }}; '
-                      f'zmq = {{ events = "ipc://{self.folder}/host.events"; '
-                      f'subscribe = "ipc://{self.folder}/published"; '
-                      f'topic = "application/"; downlinks = '
-                      f'"ipc://{self.folder}/host.downlinks"; }}; }};\n')
+                      f'zmq = {{ events = "{events}"; '
+                      f'subscribe = "{published}"; topic = "application/"; '
+                      f'downlinks = "{downlinks}"; '
+                      f'admitted = "{keys}/hosts"; '
+                      f'peer_key = "{keys}/back_end"; }}; }};\n')
+
+    def make_keys(self):
+        """As an operator does it; the back end is not admitted yet."""
+        keys = os.path.join(self.folder, "keys")
+        os.makedirs(os.path.join(keys, "hosts"))
+        for name in ("server", "back_end"):
+            subprocess.run([FUOTACTL, "keygen", os.path.join(keys, name)],
+                           check=True, stdout=subprocess.DEVNULL)
+
+    def admit(self):
+        keys = os.path.join(self.folder, "keys")
+        shutil.copy(os.path.join(keys, "back_end"),
+                    os.path.join(keys, "hosts", "back_end"))
 
     def start_back_end(self, **more):
+        far = self.doors if self.doors[0].startswith("tcp") else []
         self.back_end = subprocess.Popen(
             [sys.executable, "-B", os.path.join(HERE, "zmq_back_end.py"),
-             self.folder, self.folder], stdout=subprocess.PIPE, text=True,
+             self.folder, self.folder, *far], stdout=subprocess.PIPE, text=True,
             env=dict(os.environ, **more))
         expect("the back end", self.back_end.stdout.readline(), "ready\n")
 
@@ -102,13 +137,19 @@ def further(world, what, more):
     until(what, lambda: world.sent() >= now + more, 120)
 
 
-def whole(version):
+def whole(version, far):
     image = os.urandom(5000)
     began = time.monotonic()
-    world = BackEnd(version)
+    world = BackEnd(version, far)
     try:
         world.start()
-        world.start_back_end(RUBBISH="1")
+        world.start_back_end(RUBBISH="" if far else "1")
+        if far:
+            until("a stranger is refused",
+                  lambda: "not admitted: door=host" in world.logged(), 30)
+            world.kill_back_end()  #  Who was refused does not try again
+            world.admit()
+            world.start_back_end()
         deploy(world, version, image)
         until("fragments go out", lambda: world.sent() >= 10, 120)
         world.kill_back_end()
@@ -127,6 +168,8 @@ def whole(version):
         expect("exit status", world.stop(), 0)
         counts, devices = world.end_sim()
         check(world, image, counts, devices)
+        if not far:
+            dropped(world)
         print(f"v{version}: {time.monotonic() - began:.1f} s, "
               + ", ".join(f"{k} {v}" for k, v in counts.items()))
     except Failure as failure:
@@ -143,8 +186,11 @@ def check(world, image, counts, devices):
     sha = hashlib.sha256(image).hexdigest()
     expect("devices without the image",
            [d for d, (_, got) in devices.items() if got != sha], [])
-    #  200 wrong messages of four kinds and 200 of another: a line of each
-    #  cause a second
+
+
+def dropped(world):
+    """200 wrong messages of four kinds and 200 of another: a line of each
+    cause a second."""
     with open(os.path.join(world.folder, "log")) as log:
         lines = [line for line in log if "zmq: dropped" in line]
     if not 3 <= len(lines) <= 20:
@@ -243,8 +289,8 @@ def main():
     refusals()
     example(sys.executable, "-B", os.path.join(DOCS, "example_back_end.py"))
     example(os.path.join(BUILD, "tests", "example_back_end"))
-    whole(1)
-    whole(2)
+    whole(1, far=False)
+    whole(2, far=True)
     print("1 passed, 0 failed")
     return 0
 

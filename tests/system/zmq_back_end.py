@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A ZeroMQ back end (docs/wire.md) whose network is fuota-sim.
 
-    zmq_back_end.py FOLDER SCHEMA [KEY_FOLDER]
+    zmq_back_end.py FOLDER SCHEMA [DOWNLINKS EVENTS PUBLISHED]
+
+With the last three (tcp:// endpoints) it has its keys in FOLDER/keys.
 
 To fuotad it is what an operator would write: it feeds events in as ChirpStack
 writes them, JSON pushed and protobuf published in turn, and takes the
@@ -17,8 +19,11 @@ import sys
 import uuid
 
 import zmq
+import zmq.auth
 
 folder, built = sys.argv[1], sys.argv[2]
+doors = dict(zip(("host.downlinks", "host.events", "published"),
+                 sys.argv[3:]))
 sys.path.insert(0, built)
 import chirpstack_pb2 as cs    # noqa: E402
 import event_pb2 as fuota      # noqa: E402
@@ -35,7 +40,15 @@ def door(kind, name, bind=False):
     if kind == zmq.DEALER:
         sock.immediate = True
         sock.probe_router = 1
-    endpoint = f"ipc://{folder}/{name}"
+    endpoint = doors.get(name, f"ipc://{folder}/{name}")
+    if name in doors:
+        ours, theirs = (os.path.join(folder, "keys", key)
+                        for key in ("back_end_secret", "server"))
+        sock.curve_publickey, sock.curve_secretkey = \
+            zmq.auth.load_certificate(ours)
+        sock.curve_server = bind
+        if not bind:
+            sock.curve_serverkey = zmq.auth.load_certificate(theirs)[0]
     if bind:
         sock.bind(endpoint)
     else:

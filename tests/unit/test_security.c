@@ -87,24 +87,24 @@ test_security__keys_that_are_none (void **state)
 {
     fixture_t *self = *state;
     fuota_security_t security;
-    assert_int_equal (fuota_security_open (&security, self->secret,
-                          self->clients, self->error, 300),
+    assert_int_equal (fuota_security_open (&security, self->secret, self->error,
+                          300),
         -1);
     fuota_security_keygen (self->key, NULL, self->error, 300);
     chmod (self->secret, 0640);
-    assert_int_equal (fuota_security_open (&security, self->secret,
-                          self->clients, self->error, 300),
+    assert_int_equal (fuota_security_open (&security, self->secret, self->error,
+                          300),
         -1);
     assert_non_null (strstr (self->error, "0600"));
     //  Named by its public half, it is the same file
-    assert_int_equal (fuota_security_open (&security, self->key, self->clients,
-                          self->error, 300),
+    assert_int_equal (fuota_security_open (&security, self->key, self->error,
+                          300),
         -1);
     assert_non_null (strstr (self->error, "0600"));
     unlink (self->secret);
     chmod (self->key, 0600);
-    assert_int_equal (fuota_security_open (&security, self->key, self->clients,
-                          self->error, 300),
+    assert_int_equal (fuota_security_open (&security, self->key, self->error,
+                          300),
         -1);
     assert_non_null (strstr (self->error, "no secret key"));
     fuota_security_close (&security);
@@ -142,11 +142,11 @@ test_security__admitted_revoked_without_restart (void **state)
     fuota_security_t security;
     char path [140];
     fuota_security_keygen (self->key, NULL, self->error, 300);
-    assert_int_equal (fuota_security_open (&security, self->secret,
-                          self->clients, self->error, 300),
+    assert_int_equal (fuota_security_open (&security, self->secret, self->error,
+                          300),
         0);
     zsock_t *server = zsock_new (ZMQ_ROUTER);
-    fuota_security_apply (&security, server);
+    fuota_security_serve (&security, server, "one", self->clients);
     int port = zsock_bind (server, "tcp://127.0.0.1:*");
     const char *key = zcert_public_txt (security.cert);
     zcert_t *one = zcert_new ();
@@ -162,6 +162,76 @@ test_security__admitted_revoked_without_restart (void **state)
     fuota_security_close (&security);
 }
 
+//  A key that opens one door does not open another.
+static void
+test_security__each_door_has_its_folder (void **state)
+{
+    fixture_t *self = *state;
+    fuota_security_t security;
+    char path [200], other [140];
+    fuota_security_keygen (self->key, NULL, self->error, 300);
+    assert_int_equal (fuota_security_open (&security, self->secret, self->error,
+                          300),
+        0);
+    snprintf (other, sizeof other, "%s/others", self->folder);
+    mkdir (other, 0700);
+    zsock_t *servers [] = { zsock_new (ZMQ_ROUTER), zsock_new (ZMQ_ROUTER) };
+    fuota_security_serve (&security, servers [0], "one", self->clients);
+    fuota_security_serve (&security, servers [1], "other", other);
+    int ports [] = { zsock_bind (servers [0], "tcp://127.0.0.1:*"),
+        zsock_bind (servers [1], "tcp://127.0.0.1:*") };
+    const char *key = zcert_public_txt (security.cert);
+    zcert_t *certs [] = { zcert_new (), zcert_new () };
+    snprintf (path, sizeof path, "%s/one", self->clients);
+    assert_int_equal (zcert_save_public (certs [0], path), 0);
+    snprintf (path, sizeof path, "%s/one", other);
+    assert_int_equal (zcert_save_public (certs [1], path), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal (s_reaches (servers [i & 1], ports [i & 1], key,
+                              certs [i / 2]),
+            (i & 1) == i / 2);
+    for (unsigned i = 0; i < 2; i++) {
+        zcert_destroy (&certs [i]);
+        zsock_destroy (&servers [i]);
+    }
+    fuota_security_close (&security);
+}
+
+//  Where we are the client: our key, and theirs from a file.
+static void
+test_security__visit (void **state)
+{
+    fixture_t *self = *state;
+    fuota_security_t security;
+    char path [140];
+    fuota_security_keygen (self->key, NULL, self->error, 300);
+    assert_int_equal (fuota_security_open (&security, self->secret, self->error,
+                          300),
+        0);
+    snprintf (path, sizeof path, "%s/server", self->clients);
+    assert_int_equal (zcert_save_public (security.cert, path), 0);
+    zsock_t *server = zsock_new (ZMQ_PUSH);
+    zsock_t *client = zsock_new (ZMQ_PULL);
+    zsock_set_rcvtimeo (client, 10000);
+    fuota_security_serve (&security, server, "one", self->clients);
+    int port = zsock_bind (server, "tcp://127.0.0.1:*");
+    assert_int_equal (fuota_security_visit (&security, client, "/nowhere",
+                          self->error, 300),
+        -1);
+    assert_non_null (strstr (self->error, "/nowhere"));
+    assert_int_equal (fuota_security_visit (&security, client, self->key,
+                          self->error, 300),
+        0);
+    assert_int_equal (zsock_connect (client, "tcp://127.0.0.1:%d", port), 0);
+    zstr_send (server, "here");
+    char *word = zstr_recv (client);
+    assert_string_equal (word, "here");
+    zstr_free (&word);
+    zsock_destroy (&server);
+    zsock_destroy (&client);
+    fuota_security_close (&security);
+}
+
 int
 main (void)
 {
@@ -172,6 +242,8 @@ main (void)
         TEST (test_security__a_workers_file_names_the_broker),
         TEST (test_security__keys_that_are_none),
         TEST (test_security__admitted_revoked_without_restart),
+        TEST (test_security__each_door_has_its_folder),
+        TEST (test_security__visit),
     };
     return cmocka_run_group_tests_name ("security", tests, NULL, NULL);
 }
