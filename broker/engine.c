@@ -190,7 +190,7 @@ fuota_engine_start (fuota_engine_t *self, const fuota_config_t *config)
     if (!rc)
         rc = s_open_sockets (&parts, self, config);
     if (!rc && chirpstack)
-        rc = fuota_engine_chirpstack_open (&parts.chirpstack, config);
+        rc = fuota_engine_chirpstack_open (self, &parts.chirpstack, config);
     if (!rc && zmq)
         rc = fuota_engine_zmq_open (self, &parts.zmq, config);
     if (!rc)

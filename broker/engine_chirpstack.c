@@ -4,6 +4,7 @@
 
 #include "broker/engine_chirpstack.h"
 #include "broker/engine_host.h"
+#include "broker/engine_zmq.h"
 #include "workers/package/mckey.h"
 
 #if FUOTA_CHIRPSTACK
@@ -42,8 +43,8 @@ fuota_engine_api (const fuota_config_chirpstack_t *config)
 }
 
 int
-fuota_engine_chirpstack_open (fuota_engine_chirpstack_t **self_p,
-    const fuota_config_t *config)
+fuota_engine_chirpstack_open (fuota_engine_t *engine,
+    fuota_engine_chirpstack_t **self_p, const fuota_config_t *config)
 {
     fuota_engine_chirpstack_t *self = zmalloc (sizeof *self);
     *self_p = self;
@@ -53,10 +54,18 @@ fuota_engine_chirpstack_open (fuota_engine_chirpstack_t **self_p,
     fuota_engine_mqtt_t ours = { .client_id = config->chirpstack.client_id,
         .heard = fuota_chirpstack_actor_heard,
         .published = fuota_chirpstack_actor_published };
-    if (self->args.api)
-        self->args.mqtt = fuota_engine_mqtt (&config->chirpstack, &ours);
-    if (!self->args.mqtt)
+    if (!self->args.api)
         return FUOTA_EXIT_USAGE;
+    if (fuota_config_events_by (config, "zmq")) {
+        int rc = fuota_engine_zmq_events (engine, &self->args.link, config);
+        if (rc)
+            return rc;
+    }
+    else {
+        self->args.mqtt = fuota_engine_mqtt (&config->chirpstack, &ours);
+        if (!self->args.mqtt)
+            return FUOTA_EXIT_USAGE;
+    }
     self->args.inbox = zsock_new_pull ("@inproc://host");
     self->args.events = zsock_new_push (">inproc://router");
     self->args.outcomes = zsock_new_push (">inproc://outbox");
@@ -86,9 +95,10 @@ fuota_engine_chirpstack_close (fuota_engine_chirpstack_t **self_p)
 
 #else
 int
-fuota_engine_chirpstack_open (fuota_engine_chirpstack_t **self_p,
-    const fuota_config_t *config)
+fuota_engine_chirpstack_open (fuota_engine_t *engine,
+    fuota_engine_chirpstack_t **self_p, const fuota_config_t *config)
 {
+    (void) engine;
     (void) config;
     *self_p = NULL;
     zsys_error ("host: this build is without FUOTA_MQTT or FUOTA_GRPC");

@@ -12,8 +12,8 @@ typedef struct fuota_engine_chirpstack fuota_engine_chirpstack_t;
 
 //  Everything that can fail: addresses, files, secrets. Nothing is connected
 //  yet. Returns 0, or the process's exit code with a line logged.
-int fuota_engine_chirpstack_open (fuota_engine_chirpstack_t **self_p,
-    const fuota_config_t *config);
+int fuota_engine_chirpstack_open (fuota_engine_t *engine,
+    fuota_engine_chirpstack_t **self_p, const fuota_config_t *config);
 
 //  Start the actor; what was opened is its own from now on.
 void fuota_engine_chirpstack_start (fuota_engine_t *engine,

@@ -76,6 +76,7 @@ typedef struct {
 
 //  How the connections are, for a check. Texts are borrowed.
 typedef struct {
+    bool mqtt_unused;  //  Events come another way
     bool mqtt_ready, api_ready;
     unsigned filters, granted, refused;  //  Subscriptions
     const char *mqtt_fault, *api_fault;  //  "" while ready, or not known

@@ -20,25 +20,11 @@ typedef struct {
     bool terminated;
 } self_t;
 
-//  Events wait when the engine is busy: pressure reaches the network here.
 static void
 s_speak (self_t *self)
 {
-    fuota_event_t event;
-    fuota_outcome_t outcome;
-    uint8_t bytes [FUOTA_RECORD_MAX];
-    while (fuota_chirpstack_outcome (self->args.core, &outcome)) {
-        size_t size =
-            fuota_record_encode (Outcome_fields, &outcome, bytes, sizeof bytes);
-        zsock_send (self->args.outcomes, "sb", "O", bytes, size);
-    }
-    fuota_mckey_wipe (&outcome, sizeof outcome);
-    fuota_mckey_wipe (bytes, sizeof bytes);
-    while (fuota_chirpstack_event_out (self->args.core, &event)) {
-        size_t size =
-            fuota_record_encode (Event_fields, &event, bytes, sizeof bytes);
-        zsock_send (self->args.events, "b", bytes, size);
-    }
+    fuota_zmq_link_speak (self->args.core, self->args.events,
+        self->args.outcomes);
 }
 
 void
@@ -78,14 +64,16 @@ static void
 s_question (self_t *self)
 {
     fuota_question_t question;
-    fuota_mqtt_link_stats_t mqtt;
+    fuota_mqtt_link_stats_t mqtt = { .ready = false };
     fuota_grpc_link_stats_t api;
     zframe_t *body = zframe_recv (self->args.questions);
     if (!body)
         return;
-    fuota_mqtt_link_stats (self->args.mqtt, &mqtt);
+    if (self->args.mqtt)
+        fuota_mqtt_link_stats (self->args.mqtt, &mqtt);
     fuota_grpc_link_stats (self->args.api, &api);
-    fuota_chirpstack_links_t links = { .mqtt_ready = mqtt.ready,
+    fuota_chirpstack_links_t links = { .mqtt_unused = !self->args.mqtt,
+        .mqtt_ready = mqtt.ready,
         .filters = mqtt.filters,
         .granted = mqtt.granted,
         .refused = mqtt.refused,
@@ -119,8 +107,8 @@ static void
 s_publish (self_t *self)
 {
     fuota_chirpstack_publication_t publication;
-    while (fuota_chirpstack_publish (self->args.core, fuota_clock_now (),
-        &publication))
+    while (self->args.mqtt && fuota_chirpstack_publish (self->args.core,
+                                  fuota_clock_now (), &publication))
         if (fuota_mqtt_link_publish (self->args.mqtt, publication.tag,
                 publication.topic, publication.body))
             fuota_chirpstack_published (self->args.core, publication.tag, false,
@@ -207,6 +195,8 @@ static void
 s_mqtt (self_t *self)
 {
     fuota_mqtt_link_stats_t stats;
+    if (!self->args.mqtt)
+        return;
     fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
     fuota_mqtt_link_stats (self->args.mqtt, &stats);
     if (stats.losses > self->losses)
@@ -225,6 +215,8 @@ s_turn (self_t *self)
         s_tell (self);
     }
     s_mqtt (self);
+    fuota_zmq_link_take (&self->args.link, self->args.core, self->args.events,
+        self->args.outcomes);
     fuota_chirpstack_tick (self->args.core, fuota_clock_now ());
     s_api (self);
     s_publish (self);
@@ -239,7 +231,8 @@ s_wait (const self_t *self)
 {
     int64_t now = zclock_mono ();
     int64_t due = fuota_grpc_link_due (self->args.api);
-    int64_t mqtt = fuota_mqtt_link_due (self->args.mqtt);
+    int64_t mqtt =
+        self->args.mqtt ? fuota_mqtt_link_due (self->args.mqtt) : INT64_MAX;
     if (mqtt < due)
         due = mqtt;
     int limit = due <= now ? 0 : due - now < 60000 ? (int) (due - now) : 60000;
@@ -268,6 +261,7 @@ void
 fuota_chirpstack_args_release (fuota_chirpstack_args_t *args)
 {
     fuota_mqtt_link_destroy (&args->mqtt);
+    fuota_zmq_link_close (&args->link);
     fuota_grpc_link_destroy (&args->api);
     zsock_destroy (&args->inbox);
     zsock_destroy (&args->events);
@@ -276,21 +270,30 @@ fuota_chirpstack_args_release (fuota_chirpstack_args_t *args)
     fuota_chirpstack_destroy (&args->core);
 }
 
+static void
+s_listen (self_t *self, zpoller_t *poller)
+{
+    char filter [256];
+    self->mqtt_fd = fuota_mqtt_link_fd (self->args.mqtt);
+    fuota_mqtt_link_bind (self->args.mqtt, self);
+    for (unsigned i = 0; fuota_chirpstack_subscription (self->args.core, i,
+             filter, sizeof filter);
+         i++)
+        fuota_mqtt_link_subscribe (self->args.mqtt, filter);
+    zpoller_add (poller, &self->mqtt_fd);
+}
+
 void
 fuota_chirpstack_actor (zsock_t *pipe, void *args)
 {
     self_t self = { .args = *(fuota_chirpstack_args_t *) args, .pipe = pipe };
     self.api_fd = fuota_grpc_link_fd (self.args.api);
-    self.mqtt_fd = fuota_mqtt_link_fd (self.args.mqtt);
-    fuota_mqtt_link_bind (self.args.mqtt, &self);
-    char filter [256];
-    for (unsigned i = 0; fuota_chirpstack_subscription (self.args.core, i,
-             filter, sizeof filter);
-         i++)
-        fuota_mqtt_link_subscribe (self.args.mqtt, filter);
     zpoller_t *poller = zpoller_new (pipe, self.args.inbox, self.args.questions,
-        &self.api_fd, &self.mqtt_fd, NULL);
+        &self.api_fd, NULL);
     assert (poller);
+    fuota_zmq_link_watch (&self.args.link, poller);
+    if (self.args.mqtt)
+        s_listen (&self, poller);
     zsock_signal (pipe, 0);
     while (!self.terminated) {
         void *which = zpoller_wait (poller, s_wait (&self));

@@ -1,6 +1,7 @@
 //  SPDX-License-Identifier: MIT
 //
-//  chirpstack_actor - ChirpStack as a host: MQTT in, gRPC and MQTT out.
+//  chirpstack_actor - ChirpStack as a host: MQTT in, gRPC and MQTT out; or
+//  ZeroMQ in (zmq_link) and gRPC out.
 //
 //  The frames are those of every host (docs/wire.md).
 //
@@ -20,11 +21,13 @@
 #include "broker/host/chirpstack.h"
 #include "broker/host/grpc_link.h"
 #include "broker/host/mqtt_link.h"
+#include "broker/host/zmq_link.h"
 
 typedef struct {
     fuota_chirpstack_t *core;  //  All owned by the actor from now on
     fuota_grpc_link_t *api;
-    fuota_mqtt_link_t *mqtt;
+    fuota_mqtt_link_t *mqtt;  //  NULL: events come by the next
+    fuota_zmq_link_t link;
     zsock_t *inbox, *events, *outcomes, *questions;
 } fuota_chirpstack_args_t;
 

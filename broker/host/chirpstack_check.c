@@ -15,6 +15,10 @@ static void
 s_check_mqtt (inquiry_t *self, const fuota_chirpstack_links_t *links)
 {
     char words [160];
+    if (links->mqtt_unused) {
+        fuota_inquiry_ok (self, "mqtt", "not used: host.events is zmq");
+        return;
+    }
     if (!links->mqtt_ready) {
         snprintf (words, sizeof words, "not connected%s%.120s",
             *links->mqtt_fault ? ": " : "", links->mqtt_fault);

@@ -106,11 +106,71 @@ test_chirpstack_actor__nobody_there (void **state)
     s_stop (&self);
 }
 
+//  Events by ZeroMQ and no MQTT at all: an uplink reaches the router, and what
+//  is wanted goes to the API.
+static void
+test_chirpstack_actor__events_by_zmq (void **state)
+{
+    char port [8];
+    uint8_t bytes [FUOTA_RECORD_MAX];
+    fuota_chirpstack_config_t config;
+    fuota_chirpstack_stats_t stats;
+    (void) state;
+    fuota_chirpstack_defaults (&config);
+    config.unicast_mqtt = false;
+    snprintf (port, sizeof port, "%d", s_nobody ());
+    fuota_grpc_link_config_t api = { .host = "127.0.0.1",
+        .port = port,
+        .token = "a.b.c" };
+    fuota_chirpstack_args_t args = { .core = fuota_chirpstack_new (&config),
+        .api = fuota_grpc_link_new (&api),
+        .link.pull = fuota_zmq_link_socket (ZMQ_PULL),
+        .inbox = zsock_new_pull ("@inproc://mix-host"),
+        .events = zsock_new_push (">inproc://mix-router"),
+        .outcomes = zsock_new_push (">inproc://mix-outbox"),
+        .questions = zsock_new_dealer ("@inproc://mix-questions") };
+    assert_int_equal (zsock_bind (args.link.pull, "inproc://mix-feed"), 0);
+    zsock_t *router = zsock_new_pull ("@inproc://mix-router");
+    zsock_t *outbox = zsock_new_pull ("@inproc://mix-outbox");
+    zsock_t *feed = zsock_new_push (">inproc://mix-feed");
+    zsock_t *downlinks = zsock_new_push (">inproc://mix-host");
+    zsock_set_rcvtimeo (router, 20000);
+    zsock_set_rcvtimeo (outbox, 20000);
+    zactor_t *actor = zactor_new (fuota_chirpstack_actor, &args);
+    zsock_send (feed, "ss", "nonsense", "{}");
+    zsock_send (feed, "ss", "application/a/device/70b3d5f1c0000a01/event/up",
+        "{\"deviceInfo\":{\"applicationId\":\"a\","
+        "\"devEui\":\"70b3d5f1c0000a01\"},\"fPort\":202}");
+    zframe_t *frame = zframe_recv (router);
+    assert_non_null (frame);
+    zframe_destroy (&frame);
+    fuota_downlink_t want = { .kind = FUOTA_UNICAST,
+        .row = 1,
+        .owner = 1,
+        .dev_eui = 1 };
+    size_t size =
+        fuota_record_encode (Downlink_fields, &want, bytes, sizeof bytes);
+    zsock_send (downlinks, "b", bytes, size);
+    zmsg_t *msg = zmsg_recv (outbox);
+    assert_non_null (msg);
+    zmsg_destroy (&msg);
+    assert_true (fuota_chirpstack_actor_stats (actor, &stats));
+    assert_int_equal (stats.events, 2);
+    assert_int_equal (stats.malformed, 1);
+    assert_true (stats.calls > 0);
+    zactor_destroy (&actor);
+    zsock_destroy (&feed);
+    zsock_destroy (&downlinks);
+    zsock_destroy (&router);
+    zsock_destroy (&outbox);
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_chirpstack_actor__nobody_there),
+        cmocka_unit_test (test_chirpstack_actor__events_by_zmq),
     };
     zsys_init ();
     return cmocka_run_group_tests_name ("chirpstack_actor", tests, NULL, NULL);
