@@ -38,7 +38,7 @@ fuota_select_asks (fuota_control_t *self, fuota_question_t *question)
     memcpy (question->select, wish->select, sizeof question->select);
     //  Few are asked for by name: the application may have a million
     size_t few = sizeof question->devices / sizeof *question->devices;
-    if (self->device_count <= few) {
+    if (self->device_count && self->device_count <= few) {
         question->devices_count = (pb_size_t) self->device_count;
         memcpy (question->devices, self->devices,
             self->device_count * sizeof *self->devices);
