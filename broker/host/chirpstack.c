@@ -44,6 +44,8 @@ fuota_chirpstack_destroy (fuota_chirpstack_t **self_p)
         return;
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_JOBS; i++)
         free (self->jobs [i].update);
+    for (unsigned i = 0; i < FUOTA_INQUIRIES; i++)
+        free (self->inquiries [i]);
     fuota_chirpstack_book_release (&self->book);
     fuota_mckey_wipe (self, sizeof *self);
     free (self);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "broker/host/chirpstack_private.h"
 
@@ -30,22 +31,25 @@ fuota_chirpstack_ask_host (fuota_chirpstack_t *self,
     int64_t now)
 {
     unsigned i = 0;
-    while (i < FUOTA_INQUIRIES && self->inquiries [i].used)
+    while (i < FUOTA_INQUIRIES && self->inquiries [i])
         i++;
-    if (i == FUOTA_INQUIRIES || question->kind > FUOTA_QUESTION_DEVICES) {
+    //  They are large and rare
+    bool known = question->kind <= FUOTA_QUESTION_DEVICES;
+    inquiry_t *inquiry =
+        known && i < FUOTA_INQUIRIES ? calloc (1, sizeof *inquiry) : NULL;
+    if (!inquiry) {
         self->busy = true;
         self->refusal =
             (fuota_answer_t){ .serial = question->serial, .last = true };
         strcpy (self->refusal.fault,
-            i == FUOTA_INQUIRIES ? "busy with other questions"
-                                 : "the host does not know this question");
+            known ? "busy with other questions"
+                  : "the host does not know this question");
         return;
     }
-    inquiry_t *inquiry = &self->inquiries [i];
-    *inquiry = (inquiry_t){ .used = true,
-        .question = *question,
-        .step = question->devices_count ? FUOTA_INQUIRE_DEVICE
-                                        : FUOTA_INQUIRE_DEVICES };
+    self->inquiries [i] = inquiry;
+    inquiry->question = *question;
+    inquiry->step =
+        question->devices_count ? FUOTA_INQUIRE_DEVICE : FUOTA_INQUIRE_DEVICES;
     if (question->kind == FUOTA_QUESTION_CHECK)
         fuota_inquiry_check (self, inquiry, links, now);
     inquiry->ready = s_ready (inquiry);
@@ -59,8 +63,8 @@ fuota_chirpstack_inquiry_call (fuota_chirpstack_t *self,
     fuota_chirpstack_call_t *call)
 {
     for (unsigned i = 0; i < FUOTA_INQUIRIES; i++) {
-        inquiry_t *inquiry = &self->inquiries [i];
-        if (!inquiry->used || inquiry->flying || inquiry->ready)
+        inquiry_t *inquiry = self->inquiries [i];
+        if (!inquiry || inquiry->flying || inquiry->ready)
             continue;
         const fuota_inquire_step_t *step = &fuota_inquire_steps [inquiry->step];
         size_t size = step->ask (inquiry, self->request, sizeof self->request);
@@ -146,7 +150,7 @@ fuota_chirpstack_inquiry_answer (fuota_chirpstack_t *self, unsigned i,
     uint32_t serial, fuota_chirpstack_answer_t answer, const char *text,
     fuota_slice_t message)
 {
-    inquiry_t *inquiry = i < FUOTA_INQUIRIES ? &self->inquiries [i] : NULL;
+    inquiry_t *inquiry = i < FUOTA_INQUIRIES ? self->inquiries [i] : NULL;
     if (!inquiry || !inquiry->flying || inquiry->serial != serial)
         return;
     inquiry->flying = false;
@@ -174,16 +178,19 @@ fuota_chirpstack_told (fuota_chirpstack_t *self, fuota_answer_t *answer)
         return true;
     }
     for (unsigned i = 0; i < FUOTA_INQUIRIES; i++) {
-        inquiry_t *inquiry = &self->inquiries [i];
-        if (!inquiry->ready)
+        inquiry_t *inquiry = self->inquiries [i];
+        if (!inquiry || !inquiry->ready)
             continue;
         *answer = inquiry->out;
         answer->serial = inquiry->question.serial;
         answer->last = inquiry->step == FUOTA_INQUIRE_OVER;
         inquiry->out = (fuota_answer_t){ .serial = 0 };
-        inquiry->used = !answer->last;
         fuota_inquiry_fill (inquiry);
-        inquiry->ready = inquiry->used && s_ready (inquiry);
+        inquiry->ready = s_ready (inquiry);
+        if (answer->last) {
+            free (inquiry);
+            self->inquiries [i] = NULL;
+        }
         return true;
     }
     return false;

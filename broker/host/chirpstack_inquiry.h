@@ -44,7 +44,7 @@ typedef enum {
 } fuota_inquire_t;
 
 typedef struct {
-    bool used, flying;
+    bool flying;
     bool ready;  //  out is to be taken before the next call
     uint32_t serial;
     fuota_inquire_t step;

@@ -86,7 +86,7 @@ struct fuota_chirpstack {
     unsigned job_at;
     uint32_t serial;
     fuota_chirpstack_watch_t watch;
-    fuota_chirpstack_inquiry_t inquiries [FUOTA_INQUIRIES];
+    fuota_chirpstack_inquiry_t *inquiries [FUOTA_INQUIRIES];  //  NULL: free
     bool busy;  //  A question more than there is room for
     fuota_answer_t refusal;
     int64_t event_at, event_time;  //  Last event: by our clock, by the host's
