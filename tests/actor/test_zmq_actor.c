@@ -33,7 +33,10 @@ s_setup (void **state)
     rig = (rig_t){ .outcomes = neighbour_new (ZMQ_PULL, "inproc://outbox") };
     rig.router = neighbour_new (ZMQ_PULL, "inproc://router");
     rig.sub = neighbour_new (ZMQ_PUB, "inproc://backend");
-    fuota_zmq_args_t args = { .core = fuota_chirpstack_new (&config),
+    //  Not of the stack: the sanitizer does not see the signal after which this
+    //  memory may be used again
+    static fuota_zmq_args_t args;
+    args = (fuota_zmq_args_t){ .core = fuota_chirpstack_new (&config),
         .link.pull = fuota_zmq_link_socket (ZMQ_PULL),
         .link.sub = fuota_zmq_link_socket (ZMQ_SUB),
         .door = fuota_zmq_link_socket (ZMQ_ROUTER),
