@@ -40,8 +40,11 @@ if (FUOTA_MQTT AND FUOTA_GRPC)
     set_tests_properties (bench/clock PROPERTIES SKIP_RETURN_CODE 77)
     fuota_system (chirpstack)
     fuota_system (rehearse)
+    fuota_system (fleet)
     #  Their packages are installed once for a build
     set_tests_properties (system/standin system/chirpstack
-        system/rehearse PROPERTIES
+        system/rehearse system/fleet PROPERTIES
         TIMEOUT 900 RESOURCE_LOCK standin)
+    #  A network's time does not wait for the other tests
+    set_tests_properties (system/fleet PROPERTIES PROCESSORS 2)
 endif ()

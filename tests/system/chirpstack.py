@@ -14,8 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
-from system import BUILD, Failure, until
+from system import BUILD, FUOTA_SIM, Failure, World, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STANDIN = os.path.join(BUILD, "standin")
@@ -38,6 +39,18 @@ topic write +/gateway/+/state/+
 topic read +/gateway/+/command/+
 """
 USERS = ("chirpstack", "fuota", "gateways")
+
+#  A loaded machine may be late by 100 ms, that is 4 s here. What must be on
+#  time are class A downlinks: a device opens its window so many seconds after
+#  an uplink, and the engine has ANSWER_DELAY of that
+SCALE = 36
+RX1_DELAY = 15
+ANSWER_DELAY = 5000
+MARGIN = 1500  #  Between gateways: a fragment's air time and 1.2 s
+
+#  By version of the packages
+FIRST = {1: 0x70b3d57ed0000001, 2: 0x70b3d57ed0010001}
+GATEWAY = {1: 0x0016c001f1500001, 2: 0x0016c001f1510001}
 
 TENANT = "5f2e8c4b-1d3a-4b9e-8f60-2a7c9d1e4b33"
 ADMIN_KEY, TENANT_KEY = "admin.a.b", "tenant.a.b"
@@ -70,6 +83,15 @@ def install():
         skip(f"npm install: {result.stderr.strip()[-300:]}")
     with open(done, "w") as out:
         out.write(stamp)
+
+
+def section(value):
+    """As libconfig has it; text ending in L after digits is a long number."""
+    if isinstance(value, dict):
+        return "{ " + "".join(f"{k} = {section(v)}; "
+                              for k, v in value.items()) + "}"
+    plain = isinstance(value, int) or value[:-1].isdigit() and value[-1] == "L"
+    return f"{value}" if plain else json.dumps(value)
 
 
 def free_port():
@@ -186,9 +208,107 @@ class Host:
             raise Failure(said)
         return said
 
+    def counts(self):
+        return json.loads(self.tell("counts"))
+
     def stats(self):
+        """The counts, and what became of its objects."""
         return json.loads(self.tell("stats"))
 
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+
+class Network(World):
+    """fuotad, ChirpStack, and per version of the packages a fuota-sim: two
+    gateways and some devices; what is on air there the others do not hear.
+
+    fleet: devices by version. interval: seconds between uplinks, of which one
+    with its windows takes 17. lorawan: of its section in fuota-sim's file;
+    own: of the stand-in; host: of host.chirpstack in fuotad's."""
+
+    def __init__(self, fleet, json=True, refusal=0, interval=20, lorawan=None,
+                 own=None, **host):
+        super().__init__(scale=SCALE)
+        self.origin = int(time.time() * 1000)
+        self.sims, self.applications, self.host = {}, {}, None
+        self.mqtt = Broker(self.folder)
+        try:
+            self.host = Host(
+                self.folder, self.mqtt, SCALE, self.origin, json=json, slow=50,
+                lost=50, **(own or {}), network=dict(
+                    class_c_margin=MARGIN, rx1_delay=RX1_DELAY,
+                    get_downlink_data_delay=ANSWER_DELAY))
+            for version, devices in fleet.items():
+                self.air(version, devices, refusal, interval, lorawan or {})
+            self.configure(dict(host, multicast_class_c_margin=MARGIN))
+        except BaseException:
+            self.close()
+            raise
+
+    def secret(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as out:
+            out.write(text + "\n")
+        os.chmod(path, 0o600)
+        return path
+
+    def chirpstack(self, user, token, **more):
+        """Keys of host.chirpstack, for that user and with that token."""
+        return dict(
+            mqtt=f"tcp://127.0.0.1:{self.mqtt.port}", mqtt_user=user,
+            mqtt_password_file=self.secret(user, f"{user}-secret"),
+            api=f"http://127.0.0.1:{self.host.port}",
+            token_file=self.secret(f"{user}.token", token), **more)
+
+    def write(self, path, **groups):
+        groups["time"] = dict(scale=SCALE, origin=f"{self.origin}L")
+        with open(path, "w") as out:
+            out.write("".join(f"{k} = {section(v)};\n"
+                              for k, v in groups.items()))
+
+    def air(self, version, devices, refusal, interval, lorawan):
+        path = os.path.join(self.folder, f"sim{version}.cfg")
+        sim = dict(seed=version, devices=devices,
+                   first_eui=f"{FIRST[version]:016x}", loss=100,
+                   unicast_loss=100, gateways=2, gateway_refusal=refusal,
+                   answer_delay=500, uplink_interval=1000 * interval,
+                   ts003=version, ts004=version, ts005=version)
+        self.write(path, host=dict(sim=sim, chirpstack=self.chirpstack(
+            "gateways", ADMIN_KEY, client_id=f"sim{version}")),
+            lorawan=dict(first_gateway=f"{GATEWAY[version]:016x}",
+                         name=f"v{version}", tenant_id=TENANT, **lorawan))
+        made = subprocess.run([FUOTA_SIM, "--create", "-c", path],
+                              capture_output=True, text=True, timeout=60)
+        if made.returncode:
+            raise Failure(f"--create: {made.stdout}{made.stderr}")
+        self.applications[version] = made.stdout.split()[-1]
+        self.sims[version] = subprocess.Popen(
+            [FUOTA_SIM, "--chirpstack", "-c", path], text=True,
+            stdout=subprocess.PIPE, stderr=open(f"{path}.log", "w"))
+
+    def configure(self, host):
+        self.write(self.config, state=dict(folder=f"{self.folder}/state"),
+                   control=dict(endpoint=self.endpoint,
+                                events=f"ipc://{self.folder}/events"),
+                   host=dict(type="chirpstack", chirpstack=self.chirpstack(
+                       "fuota", TENANT_KEY, **host)))
+
+    def end_sims(self):
+        """Each version's counts; every device's image, by its DevEUI."""
+        counts, images = {}, {}
+        for version, self.sim in self.sims.items():
+            counts[version], devices = self.end_sim()
+            images.update({eui: sha for eui, (_, sha) in devices.items()})
+        self.sims = {}
+        return counts, images
+
+    def close(self):
+        for sim in self.sims.values():
+            sim.kill()
+            sim.wait()
+        for process in (self.host, self.mqtt):
+            if process:
+                process.kill()
+        super().close()

@@ -23,8 +23,9 @@ class Failure(Exception):
     """A test failed; its text says what was seen."""
 
 
-def until(what, check, limit=60.0):
-    """Call check until it gives something true, and return that."""
+def until(what, check, limit=60.0, every=0.01):
+    """Call check until it gives something true, and return that. every: a
+    check that starts a process is not for each 10 ms."""
     end = time.monotonic() + limit
     while True:
         value = check()
@@ -34,7 +35,7 @@ def until(what, check, limit=60.0):
             raise Failure(f"{what}: not within {limit} s")
         #  Not a wait for a time: only how often we look
         os.sched_yield()
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 class World:

@@ -3,7 +3,7 @@
 // The gateways' side: frames, acknowledgements and statistics over MQTT, one
 // PHYPayload of all gateways made one.
 //
-//     frames { id, phy, frequency, dr, at, gps, ns, heard [...] }
+//     frames { id, phy, frequency, dr, tx (gw.UplinkTxInfo), at, gps, heard }
 //     heard  { gateway, rssi, snr, context, info (gw.UplinkRxInfo) }, best first
 "use strict";
 const lw = require("./lorawan");
@@ -82,7 +82,7 @@ class Backend {
       known.heard.push(heard);
       return;
     }
-    const frames = { id: uuid(), phy, frequency, dr, heard: [heard] };
+    const frames = { id: uuid(), phy, frequency, dr, tx, heard: [heard] };
     this.collecting.set(name, frames);
     this.host.clock.after(this.host.settings.network.deduplication_delay, () => {
       this.collecting.delete(name);

@@ -65,7 +65,7 @@ const rfc3339 = (at) => new Date(Math.floor(at)).toISOString().replace("Z", "+00
 const uuid = () => require("crypto").randomUUID();
 
 const counts = () => ({ taken: 0, taken_twice: 0, skipped: 0, refused: 0, expired: 0, flushed: 0, sent: 0, unheard: 0, lost_answers: 0,
-  calls: 0, unicast: 0, repeated_ids: 0, events: 0, groups_made: 0, joins: 0, uplinks: 0, copies: 0, late_copies: 0, bad_mic: 0,
+  calls: 0, unicast: 0, repeated_ids: 0, events: 0, groups_made: 0, joins: 0, uplinks: 0, copies: 0, bad_mic: 0,
   retransmissions: 0, unicast_sent: 0, unicast_refused: 0, too_long: 0 });
 
 module.exports = { Clock, Chance, fill, mapOf, stamp, span, ms, rfc3339, uuid, counts };

@@ -15,7 +15,7 @@ const lw = require("./lorawan");
 const addr = (number) => (number >>> 0).toString(16).padStart(8, "0");
 
 function made(host, o) {
-  Object.assign(o, { eui: o.m.getDevEui(), keys: null, session: null, queue: [], seen: null, nonces: new Set(), joinNonce: 0 });
+  Object.assign(o, { eui: o.m.getDevEui(), keys: null, session: null, queue: [], info: {}, seen: null, nonces: new Set(), joinNonce: 0 });
 }
 
 // Of NetID 0, as the host is set up when it is new
@@ -106,6 +106,7 @@ function told(host, o, session, item, fCnt, answer) {
   const which = session.lorawan11 && item ? "aDown" : "nDown";
   if (answer.status !== "OK") {
     host.stats.unicast_refused++;
+    host.stats[answer.status] = (host.stats[answer.status] || 0) + 1;
     host.events.log(o, "DOWNLINK_GATEWAY", answer.status, {});
     return;
   }

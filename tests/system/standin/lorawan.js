@@ -34,6 +34,16 @@ function double(block) {
   return out;
 }
 
+// The two subkeys of a key, which sessions keep
+const known = new WeakMap();
+function subkeys(key) {
+  if (!known.has(key)) {
+    const k1 = double(ecb(key, ZERO));
+    known.set(key, [k1, double(k1)]);
+  }
+  return known.get(key);
+}
+
 // RFC 4493
 function cmac(key, data) {
   const whole = data.length > 0 && data.length % 16 === 0;
@@ -42,7 +52,7 @@ function cmac(key, data) {
     data.copy(padded);
     padded[data.length] = 0x80;
   }
-  const k1 = double(ecb(key, ZERO)), last = whole ? k1 : double(k1);
+  const last = subkeys(key)[whole ? 0 : 1];
   for (let i = 0; i < 16; i++)
     padded[padded.length - 16 + i] ^= last[i];
   const cipher = createCipheriv("aes-128-cbc", key, ZERO).setAutoPadding(false);

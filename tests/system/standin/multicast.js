@@ -17,7 +17,7 @@ const FRAGMENT = 8;  // Command id of TS004's DataFragment, what is counted
 const CLASS_B = 1, GPS_TIME = 1;
 
 function made(host, group) {
-  Object.assign(group, { gateways: new Set(), devices: new Set(), rows: [], on_air: new Set(), all: new Set() });
+  Object.assign(group, { gateways: new Set(), devices: new Set(), rows: [], takes: new Map() });
   host.stats.groups_made++;
 }
 
@@ -46,41 +46,55 @@ function enqueue(host, group, item) {
   // Without gateways of its own it looks at its devices' last uplinks; that
   // selection is not copied. None: taken, numbered, nothing queued
   const gateways = [...group.gateways];
-  item.rows = gateways.length;
+  taken(host, group, item);
   for (const when of times(host, group, gateways))
     group.rows.push({ ...when, item });
-  taken(host, group, item);
   return item.fCnt;
 }
 
+// What became of an item, for whoever looks for a fault.
+function tell(host, item, what) {
+  if (item.story)
+    item.story.push(`${what} at ${Math.round(host.clock.now() - host.settings.origin)}`);
+}
+
 // Each N is to be taken once, and none left out; unless what was taken before
-// never was on air.
+// never was on air. That may be known to the engine before it is to us: it
+// reads the gateways' words too. So what has been handed to gateways is judged
+// at the end.
 function taken(host, group, item) {
   host.stats.taken++;
   if (item.data[0] !== FRAGMENT)
     return;
   item.n = item.data.readUInt16LE(1) & 0x3fff;
-  if (group.on_air.has(item.n)) {
-    host.stats.taken_twice++;
-    console.error(`group ${group.m.getName()}: N=${item.n} taken twice, counter ${item.fCnt}`);
-  }
-  group.on_air.add(item.n);
-  group.all.add(item.n);
+  item.story = [];
+  tell(host, item, "taken");
+  const waits = (row) => row.item.n === item.n && !row.tries && !(row.item.expiresAt < host.clock.now());
+  group.takes.set(item.n, [...group.takes.get(item.n) || [], item]);
+  if (group.rows.some(waits))
+    twice(host, group, item.n);
 }
 
+function twice(host, group, n) {
+  host.stats.taken_twice++;
+  console.error(`${group.m.getName()}: N=${n} taken twice: ${group.takes.get(n).map((item) => item.story.join(", ")).join("; again ")}`);
+}
+
+// When the group goes.
 function count(host, group) {
-  for (const n of group.all)
-    if (n > 1 && !group.all.has(n - 1))
+  for (const [n, items] of group.takes) {
+    if (items.filter((item) => item.heard).length > 1)
+      twice(host, group, n);
+    if (n > 1 && !group.takes.has(n - 1))
       host.stats.skipped++;
+  }
 }
 
-// A row is over. An item of which no row may have been on air was not sent.
+// A row is over, and why.
 function over(host, group, row, why) {
-  const { item } = row;
   group.rows = group.rows.filter((r) => r !== row);
   host.stats[why]++;
-  if (--item.rows === 0 && !item.heard)
-    group.on_air.delete(item.n);
+  tell(host, row.item, `${why} ${row.gateway}`);
 }
 
 function flush(host, group) {
@@ -102,14 +116,15 @@ function transmit(host, group, row) {
     timing.setGpsEpoch(fill(new gw.GPSEpochTimingInfo(), { TimeSinceGpsEpoch: span(row.emitAt) }));
   else
     timing.setImmediately(new gw.ImmediatelyTimingInfo());
+  tell(host, item, `to ${row.gateway}`);
   row.tries = (row.tries || 0) + 1;
   item.heard = (item.heard || 0) + 1;  // It may be on air, until it is refused
   host.backend.down(row.gateway, [{ phy: frame(group, item), frequency: group.m.getFrequency(), dr: group.m.getDr(), timing }], (status) => {
-    if (!group.rows.includes(row))
-      return;
+    tell(host, item, `${status} ${row.gateway}`);
     if (status !== "OK")
-      item.heard -= row.tries;
-    over(host, group, row, status === "OK" ? "sent" : "refused");
+      item.heard--;
+    if (group.rows.includes(row))
+      over(host, group, row, status === "OK" ? "sent" : "refused");
   });
 }
 

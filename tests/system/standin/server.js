@@ -9,7 +9,8 @@
 //
 // It prints "ready PORT" once it serves. Commands, one a line on stdin, each
 // answered by a line: api-stop, api-start; stop, start (API, gateways and
-// integration: as if restarted); stats (JSON).
+// integration: as if restarted); mark (a tag and a variable on each device);
+// counts, stats (JSON).
 //
 // Left out: classes B and C of single devices, relays, ADR, roaming, the
 // choice of gateways for groups that have none, regions other than EU868.
@@ -38,7 +39,18 @@ const api = new Api(host, ["admin", "devices", "groups"].flatMap((part) => requi
 // The broker
 
 let broker = null;
-host.publish = (topic, body, qos) => broker && broker.publish(topic, body, { qos });
+
+// What is said in one go is one write.
+host.publish = (topic, body, qos) => {
+  if (!broker)
+    return;
+  const { stream } = broker;
+  if (stream && !stream.writableCorked) {
+    stream.cork();
+    setImmediate(() => stream.uncork());
+  }
+  broker.publish(topic, body, { qos });
+};
 
 function hear(topic, body) {
   try {
@@ -74,26 +86,34 @@ async function stop() {
   api.stop();
   const old = broker;
   broker = null;
-  await old.endAsync(true);
+  await old.endAsync();
+}
+
+// What an engine that sets tags must leave as it is.
+function mark() {
+  for (const { m } of host.store.devices.values()) {
+    m.getTagsMap().set("site", "north");
+    m.getVariablesMap().set("secret", "kept");
+  }
 }
 
 function told() {
   const devices = [...host.store.devices.values()];
-  return { ...host.stats, groups: host.store.groups.size, tags: Object.fromEntries(devices.map((d) => [d.eui, mapOf(d.m.getTagsMap())])),
-    variables: Object.fromEntries(devices.map((d) => [d.eui, mapOf(d.m.getVariablesMap())])),
-    queued: devices.reduce((sum, d) => sum + d.queue.length, 0), active: devices.filter((d) => d.session).length,
-    online: [...host.store.gateways.values()].filter((g) => host.backend.state(g) === host.backend.ONLINE).length };
+  const changed = (d) => mapOf(d.m.getTagsMap()).site !== "north" || mapOf(d.m.getVariablesMap()).secret !== "kept";
+  return { ...host.stats, groups: host.store.groups.size, active: devices.filter((d) => d.session).length,
+    applications: Object.fromEntries([...host.store.applications].map(([id, a]) => [a.m.getName(), id])),
+    tags: Object.fromEntries(devices.map((d) => [d.eui, mapOf(d.m.getTagsMap())])), unmarked: devices.filter(changed).length };
 }
 
-const commands = { "api-stop": () => api.stop(), "api-start": () => api.start(), stop, start, stats: () => {} };
+const commands = { "api-stop": () => api.stop(), "api-start": async () => { await api.start(); }, stop, start, mark,
+  counts: () => JSON.stringify(host.stats), stats: () => JSON.stringify(told()) };
 
 async function command(line) {
   if (!commands[line]) {
     console.log(`unknown command: ${line}`);
     return;
   }
-  await commands[line]();
-  console.log(line === "stats" ? JSON.stringify(told()) : "ok");
+  console.log(await commands[line]() || "ok");
 }
 
 // What was there before anybody used the API: tenants with a key of their own.
