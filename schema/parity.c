@@ -415,7 +415,7 @@ int
 fuota_parity_drop (fuota_parity_t *self, const fuota_parity_key_t *key,
     uint32_t first, uint32_t count)
 {
-    s_use_t old, use;
+    s_use_t old = { .stamp = 0 }, use;
     MDB_txn *txn;
     int rc = mdb_txn_begin (self->env, NULL, 0, &txn);
     if (rc)
