@@ -252,8 +252,10 @@ fuota_chirpstack_air_frame (fuota_chirpstack_air_t *self, int64_t now,
 void
 fuota_chirpstack_air_deaf (fuota_chirpstack_air_t *self)
 {
-    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FATES; i++)
+    for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FATES; i++) {
         self->fates [i].proven = false;
+        self->fates [i].deaf = true;
+    }
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_GROUPS; i++)
         self->groups [i].proven = false;
 }
@@ -268,7 +270,8 @@ s_decide (const fuota_chirpstack_fate_t *fate, int64_t now)
     if (fate->sent)
         return FUOTA_SENT;
     bool all = fate->gateways && fate->by_count >= fate->gateways;
-    if (fate->seen && fate->refused == fate->seen && (over || all))
+    if (fate->seen && fate->refused == fate->seen && !fate->deaf &&
+        (over || all))
         return FUOTA_REFUSED;
     if (!over)
         return FUOTA_TAKEN;

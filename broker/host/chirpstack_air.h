@@ -45,6 +45,7 @@ typedef struct {
     uint64_t by [FUOTA_CHIRPSTACK_BY];  //  The gateways that were given it
     unsigned by_count;
     bool sent;
+    bool deaf;  //  What others said of it may have been missed
     bool proven;
     int64_t until;  //  The host has dropped it by then
     char words [32];

@@ -529,6 +529,8 @@ test_chirpstack__fate_by_gateways (void **state)
         { "refused", "ack_late", true, "", 1, 0, FUOTA_REFUSED },
         { "refused by one of two", "ack_late", true, "", 2, 4000,
             FUOTA_REFUSED },
+        { "refused, and then nothing could be heard", "ack_late", true, "after",
+            2, 4000, FUOTA_SENT },
         { "no word", NULL, true, "", 1, 4000, FUOTA_SENT },
         { "nothing to be seen ever", NULL, false, "", 1, 4000, FUOTA_SENT },
         { "nothing to be seen", NULL, false, "seen", 1, 4000, FUOTA_EXPIRED },
@@ -549,7 +551,8 @@ test_chirpstack__fate_by_gateways (void **state)
         fuota_chirpstack_answer (self, call.tag, 0, false, "",
             fuota_slice (total, sizeof total), NOW);
         call = s_called (self, "MulticastGroupService/Enqueue", NOW);
-        if (cases [i].before [0]) {
+        bool after = strcmp (cases [i].before, "after") == 0;
+        if (cases [i].before [0] && !after) {
             //  The one before was on air, and its frame was seen
             s_gateway_says (self, "command/down", "frame");
             s_gateway_says (self, "event/ack", "ack_ok");
@@ -568,6 +571,8 @@ test_chirpstack__fate_by_gateways (void **state)
             s_gateway_says (self, "command/down", "frame");
         if (cases [i].ack)
             s_gateway_says (self, "event/ack", cases [i].ack);
+        if (after)
+            fuota_chirpstack_deaf (self);
         s_quiet (self, NOW);
         fuota_chirpstack_answer (self, call.tag, 0, false, "",
             fuota_slice (counter, sizeof counter), NOW);
