@@ -75,11 +75,18 @@ s_class_b (const fuota_deployment_t *deployment)
     return deployment->group_type == 1;
 }
 
+//  All gateways send at one time, that of a ping slot or GPS time, and the
+//  margin is how far ahead the host plans it; else they take turns.
+static bool
+s_at_once (const fuota_deployment_t *deployment)
+{
+    return s_class_b (deployment) || deployment->scheduling == 1;
+}
+
 static uint32_t
 s_in_turn (const fuota_deployment_t *deployment)
 {
-    bool at_once = !s_class_b (deployment) && deployment->scheduling == 1;
-    return at_once || !deployment->gateways_count
+    return s_at_once (deployment) || !deployment->gateways_count
                ? 1
                : (uint32_t) deployment->gateways_count;
 }
@@ -87,13 +94,8 @@ s_in_turn (const fuota_deployment_t *deployment)
 uint32_t
 fuota_plan_latency (const fuota_deployment_t *deployment)
 {
-    uint32_t after_first = s_in_turn (deployment) - 1;
-    if (s_class_b (deployment))
-        return deployment->margin +
-               after_first * (1000u << deployment->periodicity);
-    //  With GPS time the margin is how far ahead the host plans
-    return deployment->scheduling == 1 ? deployment->margin
-                                       : after_first * deployment->margin;
+    uint32_t margins = s_at_once (deployment) ? 1 : s_in_turn (deployment) - 1;
+    return margins * deployment->margin;
 }
 
 uint32_t
@@ -120,8 +122,7 @@ fuota_plan_period (const fuota_deployment_t *deployment, uint32_t duty_permille)
     if (s_class_b (deployment)) {
         //  The first slot after the margin, if the queue was empty
         uint32_t slot = 1000u << deployment->periodicity;
-        return s_larger (s_larger (each, slot) * in_turn,
-            margin + slot * in_turn);
+        return s_larger (s_larger (each, slot), margin + slot);
     }
     if (deployment->scheduling == 1)
         each = s_larger (each, 2 * margin);

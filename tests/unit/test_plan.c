@@ -120,8 +120,8 @@ test_plan__period (void **state)
         { "class B, each 2 s", 394500, 100, 1, 0, 1, 1, 3950, 0 },
         { "class B, the margin and a slot", 394500, 0, 1, 5000, 1, 1, 7000,
             5000 },
-        { "class B, three slots", 394500, 0, 3, 5000, 1, 3, 29000, 21000 },
-        { "class B, three, duty", 394500, 10, 3, 5000, 1, 0, 118500, 7000 },
+        { "class B, three in one slot", 394500, 0, 3, 5000, 1, 3, 13000, 5000 },
+        { "class B, three, duty", 394500, 10, 3, 5000, 1, 0, 39500, 5000 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool class_b = cases [i].group_type == 1;
