@@ -100,6 +100,8 @@ fuota_json_summary (const Summary *from)
     NUMBER (resent);
     NUMBER (air_time);
     NUMBER (period);
+    NUMBER (duty);
+    NUMBER (duty_limit);
     NUMBER (round);
     NUMBER (repair_rounds);
     NUMBER (loss);

@@ -329,11 +329,14 @@ void
 fuota_report_plan (fuota_report_t *self, const Summary *summary)
 {
     char period [40], air [40], window [40], start [40], end [40], eta [40];
-    char by [40] = "";
+    char by [40] = "", limit [40] = "";
     fuota_report_duration (summary->period, period, sizeof period);
     fuota_report_duration ((int64_t) summary->air_time, air, sizeof air);
     fuota_report_duration (summary->session_end - summary->session_start,
         window, sizeof window);
+    if (summary->duty_limit)
+        snprintf (limit, sizeof limit, " (%.1f %% allowed there)",
+            summary->duty_limit / 10.0);
     fuota_report_time (summary->session_start, start, sizeof start);
     fuota_report_time (summary->session_end, end, sizeof end);
     fuota_report_time (summary->eta, eta, sizeof eta);
@@ -348,10 +351,12 @@ fuota_report_plan (fuota_report_t *self, const Summary *summary)
             (unsigned) summary->gateways);
     fprintf (self->out,
         "sending   %u fragments, one every %s: %s on air%s\n"
+        "duty      %.1f %% of the time%s\n"
         "window    %s (%s to %s UTC, if every device answers at its last "
         "chance)\n"
         "ETA       %s UTC, end of the first round\n",
-        (unsigned) summary->last_n, period, air, by, window, start, end, eta);
+        (unsigned) summary->last_n, period, air, by, summary->duty / 10.0,
+        limit, window, start, end, eta);
 }
 
 void

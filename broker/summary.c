@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/summary.h"
+#include "workers/package/region.h"
 #include "workers/plan.h"
 
 #define TEXT(out, text) snprintf (out, sizeof (out), "%s", text)
@@ -42,6 +43,14 @@ s_fixed (const fuota_deployment_t *deployment, int64_t now,
     out->gateways = (uint32_t) deployment->gateways_count;
     out->margin = deployment->margin;
     out->now = now;
+    const fuota_region_t *region = fuota_region_find (deployment->region);
+    unsigned limit = region && deployment->frequency
+                         ? fuota_region_duty (region, deployment->frequency)
+                         : 1000;
+    out->duty_limit = limit < 1000 ? limit : 0;
+    //  Microseconds by milliseconds: that is permille
+    out->duty =
+        deployment->period ? deployment->air_time / deployment->period : 0;
 }
 
 //  End of sending as it looks now; 0 while nothing is known of a session.
