@@ -43,7 +43,8 @@ s_start (one_t *self)
         .client_id = "test",
         .heard = fuota_chirpstack_actor_heard,
         .published = fuota_chirpstack_actor_published };
-    fuota_chirpstack_args_t args = { .core = fuota_chirpstack_new (&config),
+    static fuota_chirpstack_args_t args;
+    args = (fuota_chirpstack_args_t){ .core = fuota_chirpstack_new (&config),
         .api = fuota_grpc_link_new (&api),
         .mqtt = fuota_mqtt_link_new (&mqtt),
         .inbox = zsock_new_pull ("@inproc://test-host"),
@@ -122,7 +123,8 @@ test_chirpstack_actor__events_by_zmq (void **state)
     fuota_grpc_link_config_t api = { .host = "127.0.0.1",
         .port = port,
         .token = "a.b.c" };
-    fuota_chirpstack_args_t args = { .core = fuota_chirpstack_new (&config),
+    static fuota_chirpstack_args_t args;
+    args = (fuota_chirpstack_args_t){ .core = fuota_chirpstack_new (&config),
         .api = fuota_grpc_link_new (&api),
         .link.pull = fuota_zmq_link_socket (ZMQ_PULL),
         .inbox = zsock_new_pull ("@inproc://mix-host"),

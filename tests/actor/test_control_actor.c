@@ -54,8 +54,9 @@ s_setup (void **state)
     world->store = s_patient (zsock_new_rep ("@inproc://store"));
     world->deployments = s_patient (zsock_new_pull ("@inproc://deployments"));
     world->journal = s_patient (zsock_new_xpub ("@inproc://journal"));
-    fuota_control_args_t args = { .control = fuota_control_new (world->db,
-                                      &world->table, "fuotad test") };
+    static fuota_control_args_t args;
+    args = (fuota_control_args_t){ .control = fuota_control_new (world->db,
+                                       &world->table, "fuotad test") };
     world->host = s_patient (zsock_new_dealer ("@inproc://test-questions"));
     args.host = zsock_new_dealer (">inproc://test-questions");
     for (int i = 0; i < 2; i++)

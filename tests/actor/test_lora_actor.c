@@ -41,7 +41,8 @@ s_start (void)
         .clean = true,
         .heard = fuota_lora_actor_heard,
         .published = fuota_lora_actor_published };
-    fuota_lora_args_t args = { .topic_prefix = "eu868" };
+    static fuota_lora_args_t args;
+    args = (fuota_lora_args_t){ .topic_prefix = "eu868" };
     args.core = fuota_lora_new (&config, &sim, fuota_clock_now ());
     args.mqtt = fuota_mqtt_link_new (&mqtt);
     assert_true (args.core && args.mqtt);

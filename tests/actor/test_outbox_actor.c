@@ -27,8 +27,10 @@ s_setup (void **state)
     rig.host = neighbour_new (ZMQ_PULL, "inproc://host");
     rig.deployments = neighbour_new (ZMQ_PULL, "inproc://deployments");
     rig.clock = neighbour_new (ZMQ_PULL, "inproc://clock");
-    fuota_outbox_args_t args = { .outbox = fuota_outbox_new (rig.scratch.db, 1),
-        .host = zsock_new_push (">inproc://host") };
+    static fuota_outbox_args_t args;
+    args =
+        (fuota_outbox_args_t){ .outbox = fuota_outbox_new (rig.scratch.db, 1),
+            .host = zsock_new_push (">inproc://host") };
     assert_non_null (args.outbox);
     rig.actor = zactor_new (fuota_outbox_actor, &args);
     rig.push = neighbour_new (ZMQ_PUSH, ">inproc://outbox");

@@ -133,7 +133,8 @@ s_setup (void **state)
     scratch_init (&rig.scratch, 16u << 20, FUOTA_DB_NOSYNC);
     s_fill (&rig);
     fuota_worker_config_t config = { .owner = FUOTA_OWNER_DEPLOYMENT };
-    fuota_worker_args_t args = { .inbox = "inproc://deployments",
+    static fuota_worker_args_t args;
+    args = (fuota_worker_args_t){ .inbox = "inproc://deployments",
         .now = s_now,
         .wait = s_wait,
         .trusted = s_trusted,
