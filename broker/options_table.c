@@ -52,8 +52,7 @@ const fuota_options_command_t fuota_options_commands [] = {
         "forget an image that no deployment is of",
         "fuotactl image remove 5e884898" },
     [FUOTA_DO_GATEWAYS] = { "gateways", "ID", MAY_HAVE,
-        "how they are and how long they sent; of a deployment, what became of "
-        "its fragments there",
+        "gateways and their air time, or a deployment's fragments by gateway",
         "fuotactl gateways 9f3a" },
     [FUOTA_DO_KEYGEN] = { "keygen", "FILE", MUST_HAVE,
         "keys of the broker, or of a worker elsewhere; asks nobody",
