@@ -308,16 +308,15 @@ s_look (fuota_sim_item_t *item)
 }
 
 //  Of several gateways one sends after the other; here they are heard with the
-//  first, and the queue is busy until the last.
+//  first, and the queue is busy until the last. In class B all have one slot.
 static void
 s_append (fuota_sim_t *self, fuota_sim_group_t *group, fuota_sim_item_t *item)
 {
-    int64_t distance = group->type ? 1000 << group->periodicity : MARGIN;
-    int64_t more = (int64_t) group->gateways_count - 1;
+    int64_t more = group->type ? 0 : (int64_t) group->gateways_count - 1;
     self->stats.crowded += more > 0 && group->busy_until > self->now;
     item->leaves_at = s_leaves (self, group);
     if (more > 0)
-        group->busy_until = item->leaves_at + more * distance;
+        group->busy_until = item->leaves_at + more * MARGIN;
     item->f_cnt = group->f_cnt++;
     fuota_sim_item_t **link = &group->queue;
     while (*link)
