@@ -67,39 +67,6 @@ def tls():
 
 def checked():
     """fuotactl check, with all there and with each of them gone."""
-    world = ChirpStack(1, json=True, gateway_prefix="+")
-    lines = lambda: {(f["what"], f["level"]): f["words"] for f in json.loads(
-        world.ctl("check", "--application", APPLICATION, "--json",
-                  check=False).stdout)["findings"]}
-    try:
-        world.start()
-        until("all is well", lambda: world.ctl(
-            "check", "--application", APPLICATION,
-            check=False).returncode == 0 and "20 devices" in
-            lines().get(("application", "ok"), ""), 30)
-        for what in ("mqtt", "api", "api key", "tenant", "device profile",
-                     "built-in FUOTA", "gateways", "state"):
-            if (what, "ok") not in lines():
-                raise Failure(f"without {what}: {lines()}")
-        world.host.tell("api-stop")
-        until("the API is missed", lambda: ("api", "wrong") in lines(), 30)
-        world.host.tell("api-start")
-        until("the API is back", lambda: ("api", "ok") in lines(), 60)
-        world.mqtt.stop()
-        until("MQTT is missed", lambda: ("mqtt", "wrong") in lines(), 30)
-        world.mqtt.start()
-        until("MQTT is back", lambda: ("mqtt", "ok") in lines(), 60)
-        said = world.ctl("check", "--application", "nonsense", check=False)
-        expect("exit status, no such application", said.returncode, 11)
-        if "a.b.c" in f"{lines()} {said.stdout} {world.logged()}":
-            raise Failure("the token is told")
-        expect("exit status", world.stop(), 0)
-    finally:
-        world.close()
-
-
-def checked():
-    """fuotactl check, with all there and with each of them gone."""
     world = Network({1: 2}, gateway_prefix="+")
     application = world.applications[1]
     lines = lambda: {(f["what"], f["level"]): f["words"] for f in json.loads(
