@@ -161,7 +161,12 @@ main (int argc, char **argv)
                  streq (mode, "--devices");
     if (help || argc < 3 || argc > 4 || !known ||
         !streq (argv [argc - 2], "-c")) {
-        fputs (s_help, help ? stdout : stderr);
+        if (help)
+            fputs (s_help, stdout);
+        else
+            fprintf (stderr,
+                "fuota-sim: command line; allowed [--chirpstack | --create | "
+                "--remove | --devices] -c FILE\nTry 'fuota-sim --help'.\n");
         return help ? FUOTA_EXIT_OK : FUOTA_EXIT_USAGE;
     }
     if (fuota_config_load (&config, argv [argc - 1], stderr))
