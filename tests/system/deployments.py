@@ -74,18 +74,26 @@ def taken_some(world, count):
           lambda: world.host.counts()["taken"] >= before + count, 180, 0.1)
 
 
-def outages(world, host, lasting):
-    """Each of the three is gone for so many seconds: an outage lasts, so these
-    are no waits for a result. host: "api-" for its API alone, or ""."""
+def missed(world, what):
+    """Until fuotad itself says that it is gone."""
+    until(f"{what} is missed", lambda: any(
+        f["what"] == what and f["level"] == "wrong" for f in json.loads(
+            world.ctl("check", "--json", check=False).stdout)["findings"]),
+        60, 0.1)
+
+
+def outages(world, host):
+    """Each of the three is gone until that was seen. host: "api-" for its API
+    alone, or ""."""
     world.host.tell(f"{host}stop")
-    time.sleep(lasting)
+    missed(world, "api")
     world.host.tell(f"{host}start")
     taken_some(world, 5)
     world.kill()
     world.start()
     taken_some(world, 5)
     world.mqtt.stop()
-    time.sleep(lasting)
+    missed(world, "mqtt")
     world.mqtt.start()
 
 
@@ -116,7 +124,7 @@ def joined(world, count):
     world.host.tell("mark")
 
 
-def through(world, wishes, host, lasting):
+def through(world, wishes, host):
     """From the first uplink to the end, with outages in each class."""
     total = sum(len(w.devices) for w in wishes)
     joined(world, total)
@@ -129,15 +137,15 @@ def through(world, wishes, host, lasting):
             until(f"fragments of class {group_type}", lambda: any(
                 phases(world)[name] == "sending" for name in names), 240, 0.2)
             taken_some(world, 5)
-            outages(world, host, lasting)
+            outages(world, host)
     until("all deployments are over",
           lambda: set(phases(world).values()) == {"done"}, 400, 0.2)
 
 
-def whole(fleet, wishes, host="", lasting=1, **settings):
+def whole(fleet, wishes, host="", **settings):
     world, began = Network(fleet, **settings), time.monotonic()
     try:
-        through(world, wishes, host, lasting)
+        through(world, wishes, host)
         #  Tags are set and the groups are deleted
         stats = until("the host is left as it was",
                       lambda: left(world, wishes), 30, 0.2)

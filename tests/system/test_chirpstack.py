@@ -151,8 +151,8 @@ def test():
     refusals()
     checked()
     conflicts()
-    whole({1: DEVICES}, [Wish(1, "c", 0, DEVICES, 3000, chosen=True)], host="api-",
-          lasting=0.2, unicast="grpc", lorawan=dict(reach=1))
+    whole({1: DEVICES}, [Wish(1, "c", 0, DEVICES, 3000, chosen=True)],
+          host="api-", unicast="grpc", lorawan=dict(reach=1))
 
 
 if __name__ == "__main__":
