@@ -122,8 +122,9 @@ void fuota_chirpstack_tell (fuota_chirpstack_t *self,
 void fuota_chirpstack_queued (fuota_chirpstack_t *self,
     const fuota_downlink_t *want, const char *item, int64_t now);
 
-//  The connection of MQTT was lost: what was said meanwhile may be lost, too.
-void fuota_chirpstack_deaf (fuota_chirpstack_t *self);
+//  Whether the topics are heard from now on; what is said meanwhile is lost.
+//  They are at first.
+void fuota_chirpstack_hears (fuota_chirpstack_t *self, bool hears);
 
 //  A call is answered: gRPC status, text and message; unprocessed if the host
 //  cannot have acted on it. Strange tags are ignored.

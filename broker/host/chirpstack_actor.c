@@ -13,7 +13,7 @@ typedef struct {
     fuota_chirpstack_args_t args;
     zsock_t *pipe;
     int api_fd, mqtt_fd;
-    uint64_t malformed, losses;
+    uint64_t malformed;
     uint64_t told_token, told_malformed;  //  Of the core's counts
     uint64_t told_late;
     int64_t warn_at, late_at;
@@ -199,9 +199,8 @@ s_mqtt (self_t *self)
         return;
     fuota_mqtt_link_tick (self->args.mqtt, zclock_mono ());
     fuota_mqtt_link_stats (self->args.mqtt, &stats);
-    if (stats.losses > self->losses)
-        fuota_chirpstack_deaf (self->args.core);
-    self->losses = stats.losses;
+    fuota_chirpstack_hears (self->args.core,
+        stats.ready && stats.granted == stats.filters);
 }
 
 static void

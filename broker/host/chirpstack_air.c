@@ -70,6 +70,7 @@ fuota_chirpstack_air_watch (fuota_chirpstack_air_t *self,
         .f_cnt = want->f_cnt,
         .gateways = group->has_gateways ? group->gateways : 0,
         .proven = group->proven,
+        .deaf = self->deaf,
         .until = want->expires_at + LINGER };
     memcpy (fate->deployment, want->deployment, sizeof fate->deployment);
     return true;
@@ -250,8 +251,11 @@ fuota_chirpstack_air_frame (fuota_chirpstack_air_t *self, int64_t now,
 //  Fates
 
 void
-fuota_chirpstack_air_deaf (fuota_chirpstack_air_t *self)
+fuota_chirpstack_air_hears (fuota_chirpstack_air_t *self, bool hears)
 {
+    self->deaf = !hears;
+    if (hears)
+        return;
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FATES; i++) {
         self->fates [i].proven = false;
         self->fates [i].deaf = true;

@@ -45,7 +45,7 @@ typedef struct {
     uint64_t by [FUOTA_CHIRPSTACK_BY];  //  The gateways that were given it
     unsigned by_count;
     bool sent;
-    bool deaf;  //  What others said of it may have been missed
+    bool deaf;  //  What was said of it may have been missed
     bool proven;
     int64_t until;  //  The host has dropped it by then
     char words [32];
@@ -73,6 +73,7 @@ typedef struct {
     unsigned told_first, told_count;
     int64_t swept_at;
     uint64_t uses, frame_count, ack_count;
+    bool deaf;  //  Nothing can be heard now
 } fuota_chirpstack_air_t;
 
 //  A group by the host's name: NULL if it is not known; a new one, with the
@@ -103,8 +104,10 @@ void fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self,
 bool fuota_chirpstack_air_frame (fuota_chirpstack_air_t *self, int64_t now,
     fuota_frame_t *frame);
 
-//  Messages may have been missed: silence says nothing for now.
-void fuota_chirpstack_air_deaf (fuota_chirpstack_air_t *self);
+//  Whether the topics are heard from now on. Of what was not on air by then
+//  silence says nothing, nor do refusals: the host may have handed it over
+//  before.
+void fuota_chirpstack_air_hears (fuota_chirpstack_air_t *self, bool hears);
 
 //  The next fate that is known by now. False if there is none.
 bool fuota_chirpstack_air_outcome (fuota_chirpstack_air_t *self, int64_t now,

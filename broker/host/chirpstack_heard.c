@@ -153,9 +153,9 @@ fuota_chirpstack_heard (fuota_chirpstack_t *self, const char *topic,
 }
 
 void
-fuota_chirpstack_deaf (fuota_chirpstack_t *self)
+fuota_chirpstack_hears (fuota_chirpstack_t *self, bool hears)
 {
-    fuota_chirpstack_air_deaf (&self->air);
+    fuota_chirpstack_air_hears (&self->air, hears);
 }
 
 bool
