@@ -194,15 +194,9 @@ fuota_worker_event (fuota_worker_t *self, const fuota_event_t *event)
     fuota_scan_close (&scan);
 }
 
-void
-fuota_worker_outcome (fuota_worker_t *self, const fuota_outcome_t *outcome)
+static void
+s_outcome (fuota_worker_t *self, const fuota_outcome_t *outcome)
 {
-    self->stats.outcomes++;
-    fuota_worker_drop (self, outcome->row);
-    if (self->config.owner == FUOTA_OWNER_CLOCK) {
-        fuota_worker_clock_outcome (self, outcome);
-        return;
-    }
     uint16_t group = fuota_worker_group (self, outcome->deployment);
     if (group == NO_SLOT)
         return;
@@ -214,6 +208,19 @@ fuota_worker_outcome (fuota_worker_t *self, const fuota_outcome_t *outcome)
     }
     fuota_happening_t happening = { .kind = FUOTA_OUTCOME, .outcome = outcome };
     fuota_worker_step (self, &self->groups [group], device, &happening);
+}
+
+void
+fuota_worker_outcome (fuota_worker_t *self, const fuota_outcome_t *outcome)
+{
+    self->stats.outcomes++;
+    if (self->config.owner == FUOTA_OWNER_CLOCK)
+        fuota_worker_clock_outcome (self, outcome);
+    else
+        s_outcome (self, outcome);
+    //  After the step, which may have withdrawn it: a row that came back would
+    //  wait for good, and whatever is wanted of its device behind it
+    fuota_worker_drop (self, outcome->row);
 }
 
 void

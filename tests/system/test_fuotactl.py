@@ -114,6 +114,14 @@ def cancelled(world, devices, sha256):
         raise Failure(f"cancelled: {summary}")
 
 
+def gone(world, ident):
+    """One that was cancelled may still have downlinks at the host."""
+    result = world.ctl("remove", ident, check=False)
+    if result.returncode:
+        expect(result, 5, "try again later")
+    return result.returncode == 0
+
+
 def removed(world, ident, sha256):
     """What is over goes, and then its image; what is not known is said."""
     ctl = lambda *a: world.ctl(*a, check=False)
@@ -122,9 +130,7 @@ def removed(world, ident, sha256):
     if [(i["sha256"], i["deployments"]) for i in images] != [(sha256, 2)]:
         raise Failure(f"images: {images}")
     for deployment in world.json("list")["deployments"]:
-        #  One that was cancelled may still have downlinks at the host
-        until("removed", lambda ident=deployment["id"]:
-              ctl("remove", ident).returncode == 0)
+        until("removed", lambda ident=deployment["id"]: gone(world, ident))
     expect(ctl("show", ident), 3)
     expect(ctl("remove", ident), 3, "allowed 32 hex digits")
     expect(ctl("image", "remove", sha256[:8]), 0, "removed")

@@ -333,41 +333,65 @@ test_worker__later_messages_see_earlier_ones (void **state)
     assert_int_equal (s_group (rig, 0).phase, FUOTA_WAITING);
 }
 
+//  Is that row in the outbox?
+static bool
+s_row (rig_t *rig, uint64_t number, fuota_row_t *row)
+{
+    int rc = scratch_get (&rig->scratch, FUOTA_TABLE_OUTBOX,
+        fuota_key_outbox (FUOTA_OWNER_DEPLOYMENT, number), OutboxRow_fields,
+        row);
+    assert_true (rc == 0 || rc == FUOTA_ENOTFOUND);
+    return rc == 0;
+}
+
+//  Cancelled while the first device's command is queued at the host.
+static uint64_t
+s_cancel_queued (rig_t *rig)
+{
+    uint8_t id [FUOTA_ID_SIZE];
+    s_deploy (rig, 0, 2, 1);
+    s_set_up (rig);
+    s_begin (rig);
+    s_outcome (rig, FUOTA_DONE, 0, EUI, s_device (rig, 0, 0).row);
+    s_commit (rig);
+    s_id (0, id);
+    s_begin (rig);
+    fuota_worker_operate (rig->worker, FUOTA_OPERATE_CANCEL, id);
+    s_commit (rig);
+    return s_device (rig, 0, 0).row;
+}
+
 //  A command that may be in a queue stays, marked; a call is just gone.
 static void
 test_worker__withdrawn_or_dropped (void **state)
 {
     rig_t *rig = *state;
     fuota_row_t row;
-    s_deploy (rig, 0, 2, 1);
-    s_set_up (rig);
-    s_begin (rig);
-    s_outcome (rig, FUOTA_DONE, 0, EUI, s_device (rig, 0, 0).row);
-    s_commit (rig);
-    uint64_t queued = s_device (rig, 0, 0).row;
+    uint64_t queued = s_cancel_queued (rig);
     uint64_t key = s_device (rig, 0, 1).row;
-    uint8_t id [FUOTA_ID_SIZE];
-    s_id (0, id);
-    s_begin (rig);
-    fuota_worker_operate (rig->worker, FUOTA_OPERATE_CANCEL, id);
-    s_commit (rig);
     s_ticks (rig);
-    assert_int_equal (scratch_get (&rig->scratch, FUOTA_TABLE_OUTBOX,
-                          fuota_key_outbox (FUOTA_OWNER_DEPLOYMENT, queued),
-                          OutboxRow_fields, &row),
-        0);
+    assert_true (s_row (rig, queued, &row));
     assert_true (row.withdrawn);
-    assert_int_equal (scratch_get (&rig->scratch, FUOTA_TABLE_OUTBOX,
-                          fuota_key_outbox (FUOTA_OWNER_DEPLOYMENT, key),
-                          OutboxRow_fields, &row),
-        FUOTA_ENOTFOUND);
+    assert_false (s_row (rig, key, &row));
     s_begin (rig);
     s_outcome (rig, FUOTA_SENT, 0, EUI, queued);
     s_commit (rig);
-    assert_int_equal (scratch_get (&rig->scratch, FUOTA_TABLE_OUTBOX,
-                          fuota_key_outbox (FUOTA_OWNER_DEPLOYMENT, queued),
-                          OutboxRow_fields, &row),
-        FUOTA_ENOTFOUND);
+    assert_false (s_row (rig, queued, &row));
+}
+
+//  Its fate is the first that the device hears after that.
+static void
+test_worker__withdrawn_and_settled (void **state)
+{
+    rig_t *rig = *state;
+    fuota_row_t row;
+    uint64_t queued = s_cancel_queued (rig);
+    s_begin (rig);
+    s_outcome (rig, FUOTA_SENT, 0, EUI, queued);
+    fuota_worker_tick (rig->worker);
+    s_commit (rig);
+    assert_int_equal (s_device (rig, 0, 0).end, FUOTA_END_CANCELLED);
+    assert_false (s_row (rig, queued, &row));
 }
 
 //  More than a turn has room for: all of them, over several turns.
@@ -809,6 +833,7 @@ main (void)
         TEST (test_worker__a_row_is_committed_with_its_cause),
         TEST (test_worker__later_messages_see_earlier_ones),
         TEST (test_worker__withdrawn_or_dropped),
+        TEST (test_worker__withdrawn_and_settled),
         TEST (test_worker__many_devices),
         TEST (test_worker__four_groups_on_one_device),
         TEST (test_worker__answers_find_their_deployment),
