@@ -71,14 +71,18 @@ s_finish (fuota_subject_t self, const fuota_env_t *env, fuota_effects_t *out)
 //  its answer was lost, and one of an earlier session holds fragments: their
 //  status will tell. The others are too late.
 static void
-s_session_starts (fuota_subject_t self, const fuota_env_t *env,
-    fuota_effects_t *out)
+s_session_starts (fuota_subject_t self, const fuota_happening_t *happening,
+    const fuota_env_t *env, fuota_effects_t *out)
 {
     fuota_device_t *device = self.device;
     if (device->end != FUOTA_END_NONE || device->step >= FUOTA_STEP_READY)
         return;
-    bool asked = device->step == FUOTA_STEP_SESSION &&
-                 (device->asked == FUOTA_ASKED_SENT || device->tries > 1);
+    bool sent = device->asked == FUOTA_ASKED_SENT ||
+                (happening->kind == FUOTA_OUTCOME && device->row &&
+                    happening->outcome->row == device->row &&
+                    happening->outcome->kind == FUOTA_SENT);
+    bool asked =
+        device->step == FUOTA_STEP_SESSION && (sent || device->tries > 1);
     if (asked || device->session) {
         device->session = self.group->session;
         fuota_stage_enter (self, FUOTA_STEP_READY, env, out);
@@ -130,7 +134,7 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
     if (phase >= FUOTA_FINISHING)
         s_finish (self, env, out);
     else if (phase == FUOTA_SENDING || phase == FUOTA_COLLECTING)
-        s_session_starts (self, env, out);
+        s_session_starts (self, happening, env, out);
     if (happening->kind == FUOTA_COMMAND) {
         s_revive (self, happening->command, env);
         Step before = self.device->step;
