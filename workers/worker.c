@@ -311,6 +311,16 @@ fuota_worker_begin (fuota_worker_t *self, int64_t now)
     return fuota_read_renew (self->read);
 }
 
+//  What is removed when it is over may have deadlines left.
+static bool
+s_removed (fuota_worker_t *self, const uint8_t *id)
+{
+    fuota_key_t key = fuota_key_id (id);
+    fuota_slice_t value;
+    return fuota_read_get (self->read, FUOTA_TABLE_GROUP, &key, &value) ==
+           FUOTA_ENOTFOUND;
+}
+
 void
 fuota_worker_tick (fuota_worker_t *self)
 {
@@ -325,7 +335,9 @@ fuota_worker_tick (fuota_worker_t *self)
             look = (fuota_happening_t){ .kind = FUOTA_STARTED,
                 .away = self->away };
         }
-        uint16_t at = fuota_worker_group (self, self->contexts [entry.context]);
+        const uint8_t *id = self->contexts [entry.context];
+        uint16_t at =
+            s_removed (self, id) ? NO_SLOT : fuota_worker_group (self, id);
         if (at == NO_SLOT)
             continue;
         fuota_group_slot_t *slot = &self->groups [at];

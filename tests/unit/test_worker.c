@@ -394,6 +394,28 @@ test_worker__withdrawn_and_settled (void **state)
     assert_false (s_row (rig, queued, &row));
 }
 
+//  Removed: what was due for it is nobody's fault.
+static void
+test_worker__removed (void **state)
+{
+    rig_t *rig = *state;
+    uint8_t id [FUOTA_ID_SIZE];
+    fuota_batch_t batch = { 0 };
+    s_deploy (rig, 0, 1, 1);
+    s_set_up (rig);
+    s_on_air (rig, 0, 0);
+    s_id (0, id);
+    fuota_key_t key = fuota_key_id (id);
+    fuota_batch_del (&batch, FUOTA_TABLE_GROUP, &key);
+    fuota_batch_del (&batch, FUOTA_TABLE_DEPLOYMENT, &key);
+    scratch_commit (&rig->scratch, &batch);
+    rig->deployments = 0;
+    assert_true (fuota_worker_due (rig->worker) != INT64_MAX);
+    rig->now = fuota_worker_due (rig->worker);
+    s_ticks (rig);
+    assert_int_equal (s_stats (rig).refused, 0);
+}
+
 //  More than a turn has room for: all of them, over several turns.
 static void
 test_worker__many_devices (void **state)
@@ -834,6 +856,7 @@ main (void)
         TEST (test_worker__later_messages_see_earlier_ones),
         TEST (test_worker__withdrawn_or_dropped),
         TEST (test_worker__withdrawn_and_settled),
+        TEST (test_worker__removed),
         TEST (test_worker__many_devices),
         TEST (test_worker__four_groups_on_one_device),
         TEST (test_worker__answers_find_their_deployment),
