@@ -9,7 +9,8 @@
 #include "fec_worker/kernel/fec.h"
 
 #define NONE FUOTA_POOL_NONE
-#define AHEAD 400       //  Milliseconds of work a worker may hold, and
+#define AHEAD 40        //  Milliseconds of work a worker may hold; a far
+#define AHEAD_FAR 400   //  one, for which images are under way; and
 #define AHEAD_LEASES 2  //  so many leases whatever they cost
 #define MISSED 3        //  Beats
 #define PATIENCE 10000  //  After progress, for the next
@@ -295,8 +296,9 @@ s_has_credit (const fuota_pool_peer_t *worker, int64_t now)
     if (!worker->used || worker->draining || worker->rest > now ||
         worker->leases + worker->lost >= worker->hello.slots)
         return false;
+    uint64_t ahead = worker->hello.near ? AHEAD : AHEAD_FAR;
     return worker->leases < AHEAD_LEASES ||
-           worker->cost < worker->speed * AHEAD;
+           worker->cost < worker->speed * ahead;
 }
 
 static bool

@@ -61,6 +61,7 @@ struct fuota_pool {
     uint32_t live;  //  Workers that take grants
     fuota_pool_job_t *jobs;
     uint32_t job_count, job_room, job_free;
+    uint64_t backlog;  //  Cost of what was never granted
     uint32_t *buckets, bucket_mask;
     fuota_deadline_t queue;  //  Jobs with something to grant: at = due slot
     fuota_pool_lease_t *leases;

@@ -254,6 +254,31 @@ test_pool__one_job_is_shared_by_all (void **state)
     assert_int_not_equal (who [0], who [1]);
 }
 
+//  Idle workers share; once all have something a lease is half a worker's
+//  share, so that nobody is left with a long last one, but no crumbs.
+static void
+test_pool__all_end_together (void **state)
+{
+    table_t *self = *state;
+    static const uint32_t idle [] = { 43, 42 };
+    static const uint32_t busy [] = { 50, 37, 32, 32, 32, 17 };
+    s_hello (self, 1, 4, true);
+    s_hello (self, 2, 4, true);
+    s_want (self, 1, 0, 85, 1);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal (s_grant (self, i, NULL)->count, idle [i]);
+    s_want (self, 2, 0, 200, 1);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal (s_grant (self, i, NULL)->count, busy [i]);
+    //  What nobody wants any more is not counted
+    s_want (self, 3, 0, 200, 1);
+    fuota_pool_forget (self->pool, s_key (3).image);
+    s_hello (self, 3, 1, true);
+    s_hello (self, 4, 1, true);
+    s_want (self, 4, 0, 10, 1);
+    assert_int_equal (s_grant (self, 0, NULL)->count, 5);
+}
+
 //  Jobs that come one by one, as requests do.
 static void
 test_pool__no_worker_waits_while_another_has_a_line (void **state)
@@ -527,6 +552,7 @@ main (void)
         TEST (test_pool__nearest_sending_first_then_by_turns),
         TEST (test_pool__more_urgent_later),
         TEST (test_pool__one_job_is_shared_by_all),
+        TEST (test_pool__all_end_together),
         TEST (test_pool__no_worker_waits_while_another_has_a_line),
         TEST (test_pool__silent_worker_loses_its_leases),
         TEST (test_pool__dead_process_loses_them_at_once),
