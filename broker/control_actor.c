@@ -257,7 +257,7 @@ s_tidy (self_t *self, int64_t now)
 }
 
 //  ---------------------------------------------------------------------
-//  A journal line
+//  A journal line, or one of the pool's, which is of no deployment
 
 static void
 s_handle_line (self_t *self)
@@ -271,11 +271,16 @@ s_handle_line (self_t *self)
     //  From our own store: what it commits can be read
     int rc = fuota_record_decode (JournalLine_fields, &line, bytes);
     assert (rc == 0);
+    static const uint8_t nobody [FUOTA_ID_SIZE];
+    bool pool = !memcmp (line.deployment, nobody, FUOTA_ID_SIZE);
     char id [2 * FUOTA_ID_SIZE + 1], topic [80];
     fuota_summary_hex (line.deployment, FUOTA_ID_SIZE, id);
-    snprintf (topic, sizeof topic, "deployment/%s/%s", id, line.what);
+    if (pool)
+        snprintf (topic, sizeof topic, "pool/%s", line.what);
+    else
+        snprintf (topic, sizeof topic, "deployment/%s/%s", id, line.what);
     zsock_send (self->events, "sb", topic, bytes.data, bytes.size);
-    if (!line.dev_eui)
+    if (!line.dev_eui && !pool)
         zsys_info ("control: deployment=%s %s=%s%s%s", id, line.what, line.name,
             *line.words ? " words=" : "", line.words);
     self->told++;
@@ -319,7 +324,8 @@ s_start (self_t *self, zsock_t *pipe, const fuota_control_args_t *args)
     self->keep = args->keep;
     self->tidied = zclock_mono () - TIDY_EVERY;
     self->deployments = zsock_new_push (">inproc://deployments");
-    self->journal = zsock_new_sub (">inproc://journal", "");
+    self->journal =
+        zsock_new_sub (">inproc://journal,>inproc://pool-lines", "");
     assert (self->deployments && self->journal);
     zsock_set_linger (self->deployments, 0);
     zsock_set_rcvhwm (self->journal, 100000);

@@ -60,8 +60,8 @@ static void
 s_tell (fuota_pool_t *self, const fuota_pool_peer_t *worker, const char *words)
 {
     fuota_pool_effect_t *effect = fuota_pool_effect (self, FUOTA_POOL_TELL);
-    snprintf (effect->words, sizeof effect->words, "worker=%s host=%s %s",
-        worker->hello.name, worker->hello.host, words);
+    snprintf (effect->words, sizeof effect->words, "%s worker=%s host=%s",
+        words, worker->hello.name, worker->hello.host);
 }
 
 static void
@@ -174,7 +174,7 @@ s_quarantine (fuota_pool_t *self, fuota_pool_peer_t *worker, const char *why,
         .until = now + BAN };
     ban->worker.leases = 0;
     snprintf (ban->worker.why, sizeof ban->worker.why, "%s", why);
-    snprintf (words, sizeof words, "quarantined: %s", why);
+    snprintf (words, sizeof words, "quarantined: %s:", why);
     self->stats.quarantined++;
     s_tell (self, worker, words);
     s_send_drain (self, &worker->peer, "quarantined", true);
@@ -630,7 +630,7 @@ fuota_pool_tick (fuota_pool_t *self, int64_t now)
         if (!worker->used)
             continue;
         if (now - worker->seen >= (int64_t) self->beat * MISSED) {
-            s_tell (self, worker, "is silent");
+            s_tell (self, worker, "silent:");
             s_leave (self, worker);
         }
         else if (now - worker->told >= (int64_t) self->beat) {

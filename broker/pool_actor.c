@@ -19,6 +19,7 @@ typedef struct {
     fuota_pool_args_t args;
     fuota_pool_want_t want;
     zsock_t *pipe, *doors [FUOTA_POOL_DOORS], *inbox, *journal, *strangers;
+    zsock_t *lines;  //  PUB, for the events socket
     zpoller_t *poller;
     int children;  //  Descriptor of the spawn
     uint64_t malformed, refused;
@@ -153,6 +154,19 @@ s_send (self_t *self, const fuota_pool_effect_t *effect)
     fuota_view_end (&view);
 }
 
+//  For the log, and for who follows events.
+static void
+s_tell (self_t *self, const char *words)
+{
+    fuota_line_t line = { .at = fuota_clock_now (), .what = "worker" };
+    uint8_t bytes [FUOTA_RECORD_MAX];
+    zsys_warning ("pool: %s", words);
+    snprintf (line.words, sizeof line.words, "%.96s", words);
+    size_t size =
+        fuota_record_encode (JournalLine_fields, &line, bytes, sizeof bytes);
+    zsock_send (self->lines, "b", bytes, size);
+}
+
 //  All that the pool wants done now.
 static void
 s_carry_out (self_t *self)
@@ -171,7 +185,7 @@ s_carry_out (self_t *self)
                     fuota_clock_now ());
                 break;
             case FUOTA_POOL_TELL:
-                zsys_warning ("pool: %s", effect.words);
+                s_tell (self, effect.words);
         }
 }
 
@@ -452,7 +466,8 @@ s_start (self_t *self, zsock_t *pipe, const fuota_pool_args_t *args)
         .limit = args->limit };
     self->inbox = zsock_new_router ("@inproc://pool");
     self->journal = zsock_new_sub (">inproc://journal", "");
-    assert (self->want.read && self->inbox && self->journal);
+    self->lines = zsock_new_pub ("@inproc://pool-lines");
+    assert (self->want.read && self->inbox && self->journal && self->lines);
     fuota_read_reset (self->want.read);
     zsock_set_rcvhwm (self->journal, 100000);
     self->poller = zpoller_new (pipe, self->inbox, self->journal, NULL);
@@ -481,6 +496,7 @@ s_stop (self_t *self)
     zsock_unbind (self->inbox, "inproc://pool");  //  At once: its name is free
     zsock_destroy (&self->inbox);
     zsock_destroy (&self->journal);
+    zsock_destroy (&self->lines);
     for (unsigned i = 0; i < FUOTA_POOL_DOORS; i++)
         zsock_destroy (&self->doors [i]);
     fuota_read_end (&self->want.read);

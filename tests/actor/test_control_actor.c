@@ -67,7 +67,7 @@ s_setup (void **state)
     world->actor = zactor_new (fuota_control_actor, &args);
     world->client = s_patient (zsock_new (ZMQ_DEALER));
     assert_int_equal (zsock_connect (world->client, "%s", endpoint [0]), 0);
-    world->events = s_patient (zsock_new_sub (endpoint [1], "deployment/"));
+    world->events = s_patient (zsock_new_sub (endpoint [1], ""));
     //  The actor listens to the journal
     zframe_t *frame = zframe_recv (world->journal);
     assert_non_null (frame);
@@ -295,31 +295,46 @@ test_control_actor__orders_reach_the_worker (void **state)
     zmsg_destroy (&word);
 }
 
+//  Until the subscription has arrived a line may be lost: a stream of them,
+//  and the first that comes is right.
+static void
+s_line_is_event (world_t *world, zsock_t *from, const fuota_line_t *line,
+    const char *topic)
+{
+    uint8_t bytes [FUOTA_RECORD_MAX];
+    size_t size =
+        fuota_record_encode (JournalLine_fields, line, bytes, sizeof bytes);
+    zmsg_t *event = NULL;
+    zsock_set_rcvtimeo (world->events, 10);
+    for (int i = 0; i < 500 && !event; i++) {
+        zsock_send (from, "b", bytes, size);
+        event = zmsg_recv (world->events);
+        if (event && !zframe_streq (zmsg_first (event), topic))
+            zmsg_destroy (&event);  //  Of the stream before
+    }
+    assert_non_null (event);
+    assert_int_equal (zmsg_size (event), 2);
+    zmsg_first (event);
+    zframe_t *body = zmsg_next (event);
+    assert_int_equal (zframe_size (body), size);
+    assert_memory_equal (zframe_data (body), bytes, size);
+    zmsg_destroy (&event);
+}
+
 static void
 test_control_actor__lines_become_events (void **state)
 {
     world_t *world = *state;
     fuota_line_t line = { .seq = 7, .what = "end", .name = "complete" };
     memset (line.deployment, 0xab, sizeof line.deployment);
-    uint8_t bytes [FUOTA_RECORD_MAX];
-    size_t size =
-        fuota_record_encode (JournalLine_fields, &line, bytes, sizeof bytes);
-    //  Until the subscription has arrived a line may be lost: a stream of
-    //  them, and the first that comes is right
-    zmsg_t *event = NULL;
-    zsock_set_rcvtimeo (world->events, 10);
-    for (int i = 0; i < 500 && !event; i++) {
-        zsock_send (world->journal, "b", bytes, size);
-        event = zmsg_recv (world->events);
-    }
-    assert_non_null (event);
-    assert_int_equal (zmsg_size (event), 2);
-    assert_true (zframe_streq (zmsg_first (event),
-        "deployment/abababababababababababababababab/end"));
-    zframe_t *body = zmsg_next (event);
-    assert_int_equal (zframe_size (body), size);
-    assert_memory_equal (zframe_data (body), bytes, size);
-    zmsg_destroy (&event);
+    s_line_is_event (world, world->journal, &line,
+        "deployment/abababababababababababababababab/end");
+    //  The pool's are of no deployment
+    zsock_t *pool = zsock_new_pub ("@inproc://pool-lines");
+    assert_non_null (pool);
+    line = (fuota_line_t){ .what = "worker", .words = "silent: worker=far" };
+    s_line_is_event (world, pool, &line, "pool/worker");
+    zsock_destroy (&pool);
 }
 
 static void

@@ -22,7 +22,7 @@ typedef struct {
     char folder [100];
     fuota_parity_t *parity;
     zactor_t *pool;
-    zsock_t *journal, *ask, *worker;
+    zsock_t *journal, *ask, *worker, *lines;
     uint8_t image [SIZE], id [FUOTA_ID_SIZE];
     fuota_parity_key_t key;
 } fixture_t;
@@ -63,6 +63,8 @@ s_setup (void **state)
     self->pool = zactor_new (fuota_pool_actor, &args);
     self->ask = zsock_new_req (">inproc://pool");
     zsock_set_rcvtimeo (self->ask, 10000);
+    self->lines = zsock_new_sub (">inproc://pool-lines", "");
+    zsock_set_rcvtimeo (self->lines, 10000);
     self->worker = zsock_new_dealer (">inproc://near");
     zsock_set_rcvtimeo (self->worker, 10000);
     *state = self;
@@ -74,6 +76,7 @@ s_teardown (void **state)
 {
     fixture_t *self = *state;
     zsock_destroy (&self->worker);
+    zsock_destroy (&self->lines);
     zsock_destroy (&self->ask);
     zactor_destroy (&self->pool);
     zsock_unbind (self->journal, "inproc://journal");
@@ -315,6 +318,16 @@ test_pool_actor__wrong_block_is_not_kept (void **state)
     assert_string_equal (line.why, "a block is wrong");
     assert_true (line.left > 3000000 && line.left <= 3600000);
     assert_int_equal (line.errors, 1);
+    fuota_line_t told;
+    zframe_t *frame = zframe_recv (self->lines);
+    assert_non_null (frame);
+    assert_int_equal (fuota_record_decode (JournalLine_fields, &told,
+                          fuota_slice (zframe_data (frame),
+                              zframe_size (frame))),
+        0);
+    zframe_destroy (&frame);
+    assert_string_equal (told.what, "worker");
+    assert_non_null (strstr (told.words, "quarantined: a block is wrong"));
 }
 
 //  It says done and has written nothing.
