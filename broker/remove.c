@@ -6,6 +6,7 @@
 //  commit takes long: devices and journal first, the deployment last. Until
 //  then it is there, and whoever was cut off in between asks again.
 
+#include <stdlib.h>
 #include <string.h>
 #include "broker/control_private.h"
 #include "broker/summary.h"
@@ -175,22 +176,83 @@ s_old_deployment (fuota_control_t *self, int64_t before, uint8_t *id)
     return found;
 }
 
+//  Beginnings of the hashes that deployments are of, sorted. Two that begin
+//  alike keep each other.
+typedef struct {
+    uint64_t *list;
+    size_t count, room;
+} s_used_t;
+
+static int
+s_compare (const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *) a, right = *(const uint64_t *) b;
+    return (left > right) - (left < right);
+}
+
+static bool
+s_used_add (s_used_t *self, const uint8_t *sha256)
+{
+    if (self->count == self->room) {
+        size_t room = self->room ? self->room * 2 : 64;
+        uint64_t *list = realloc (self->list, room * sizeof *list);
+        if (!list)
+            return false;
+        self->list = list;
+        self->room = room;
+    }
+    self->list [self->count++] = fuota_be (sha256, 8);
+    return true;
+}
+
+//  False if they cannot all be read: nothing is old then.
+static bool
+s_used_read (s_used_t *self, fuota_read_t *read)
+{
+    fuota_scan_t scan;
+    fuota_deployment_t deployment;
+    if (fuota_scan_open (&scan, read, FUOTA_TABLE_DEPLOYMENT, NULL, NULL))
+        return false;
+    bool good = true;
+    while (good && fuota_scan_next (&scan)) {
+        good =
+            !fuota_record_decode (Deployment_fields, &deployment, scan.value) &&
+            s_used_add (self, deployment.image);
+        fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
+    }
+    fuota_scan_close (&scan);
+    if (self->count)
+        qsort (self->list, self->count, sizeof *self->list, s_compare);
+    return good;
+}
+
+static bool
+s_used_has (const s_used_t *self, const uint8_t *sha256)
+{
+    uint64_t begin = fuota_be (sha256, 8);
+    return self->count &&
+           bsearch (&begin, self->list, self->count, sizeof begin, s_compare);
+}
+
 static bool
 s_old_image (fuota_control_t *self, int64_t before, uint8_t *sha256)
 {
     fuota_scan_t scan;
     fuota_image_t image;
-    char name [65];
+    s_used_t used = { NULL, 0, 0 };
     bool found = false;
-    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_IMAGE, NULL, NULL))
-        return false;
-    while (!found && fuota_scan_next (&scan))
-        if (!fuota_record_decode (Image_fields, &image, scan.value) &&
-            scan.key.size == HASH && image.created < before) {
-            memcpy (sha256, scan.key.data, HASH);
-            found = !s_is_used (self, sha256, name);
+    if (s_used_read (&used, self->read) &&
+        !fuota_scan_open (&scan, self->read, FUOTA_TABLE_IMAGE, NULL, NULL)) {
+        while (!found && fuota_scan_next (&scan)) {
+            found = !fuota_record_decode (Image_fields, &image, scan.value) &&
+                    scan.key.size == HASH && image.created < before &&
+                    !s_used_has (&used, scan.key.data);
+            if (found)
+                memcpy (sha256, scan.key.data, HASH);
         }
-    fuota_scan_close (&scan);
+        fuota_scan_close (&scan);
+    }
+    free (used.list);
     return found;
 }
 
