@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 #include "broker/cli.h"
+#include "schema/hex.h"
 
 static bool
 s_digit (char c)
@@ -92,25 +93,6 @@ fuota_cli_frequency (const char *text, uint32_t *hz)
     return true;
 }
 
-static int
-s_nibble (char c)
-{
-    c = s_lower (c);
-    return s_digit (c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-//  Two hex digits. Returns where they end, NULL if they are none.
-static const char *
-s_byte (const char *text, uint8_t *byte)
-{
-    int high = s_nibble (text [0]);
-    int low = high < 0 ? -1 : s_nibble (text [1]);
-    if (low < 0)
-        return NULL;
-    *byte = (uint8_t) (high << 4 | low);
-    return text + 2;
-}
-
 //  A DevEUI at the start of a text. Returns where it ends, NULL if there is
 //  none.
 static const char *
@@ -121,9 +103,9 @@ s_eui (const char *text, uint64_t *eui)
         uint8_t byte;
         if (i && (*text == ':' || *text == '-'))
             text++;
-        text = s_byte (text, &byte);
-        if (!text)
+        if (!fuota_hex_byte (text, &byte))
             return NULL;
+        text += 2;
         value = value << 8 | byte;
     }
     *eui = value;
@@ -152,9 +134,9 @@ fuota_cli_hex (const char *text, uint8_t *bytes, size_t *size)
         }
         if (count == *size)
             return false;
-        text = s_byte (text, &bytes [count++]);
-        if (!text)
+        if (!fuota_hex_byte (text, &bytes [count++]))
             return false;
+        text += 2;
     }
     *size = count;
     return true;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/config_private.h"
+#include "schema/hex.h"
 #include "workers/package/region.h"
 
 //  ---------------------------------------------------------------------
@@ -244,11 +245,10 @@ s_hex (const char *text, size_t digits, uint64_t *value)
 {
     *value = 0;
     for (size_t i = 0; i < digits; i++) {
-        const char *set = "0123456789abcdef0123456789ABCDEF";
-        const char *at = text [i] ? strchr (set, text [i]) : NULL;
-        if (!at)
+        int digit = fuota_hex_digit (text [i]);
+        if (digit < 0)
             return false;
-        *value = *value << 4 | ((uint64_t) (at - set) & 15);
+        *value = *value << 4 | (uint64_t) digit;
     }
     return true;
 }

@@ -10,6 +10,7 @@
 #include "broker/control_pool.h"
 #include "broker/store.h"
 #include "broker/summary.h"
+#include "schema/hex.h"
 #include "schema/record.h"
 #include "workers/package/mckey.h"
 
@@ -97,7 +98,7 @@ s_carry_out (self_t *self)
     zsock_send (self->deployments, "bbb", "C", (size_t) 1, &op, (size_t) 1,
         turn->id, (size_t) FUOTA_ID_SIZE);
     char id [2 * FUOTA_ID_SIZE + 1];
-    fuota_summary_hex (turn->id, FUOTA_ID_SIZE, id);
+    fuota_hex (turn->id, FUOTA_ID_SIZE, id);
     static const char *const names [] = { "none", "created", "pause", "resume",
         "cancel" };
     zsys_info ("control: deployment=%s op=%s", id, names [op]);
@@ -274,7 +275,7 @@ s_handle_line (self_t *self)
     static const uint8_t nobody [FUOTA_ID_SIZE];
     bool pool = !memcmp (line.deployment, nobody, FUOTA_ID_SIZE);
     char id [2 * FUOTA_ID_SIZE + 1], topic [80];
-    fuota_summary_hex (line.deployment, FUOTA_ID_SIZE, id);
+    fuota_hex (line.deployment, FUOTA_ID_SIZE, id);
     if (pool)
         snprintf (topic, sizeof topic, "pool/%s", line.what);
     else

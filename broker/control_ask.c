@@ -8,6 +8,7 @@
 #include <string.h>
 #include "broker/control_private.h"
 #include "broker/summary.h"
+#include "schema/hex.h"
 
 #define HASH 32
 
@@ -110,7 +111,7 @@ s_summary (const fuota_control_t *self, const uint8_t *name, fuota_turn_t *turn)
 {
     Summary *summary = &turn->reply.summaries [0];
     turn->reply.summaries_count = 1;
-    fuota_summary_hex (name, HASH, summary->image_sha256);
+    fuota_hex (name, HASH, summary->image_sha256);
     snprintf (summary->name, sizeof summary->name, "%s",
         self->request.wish.name);
     summary->image_size = (uint32_t) self->image.size;

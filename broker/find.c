@@ -8,6 +8,7 @@
 #include <string.h>
 #include "broker/control_private.h"
 #include "broker/summary.h"
+#include "schema/hex.h"
 #include "workers/package/mckey.h"
 
 #define ID_DIGITS (2 * FUOTA_ID_SIZE)
@@ -26,15 +27,10 @@ s_nibbles (const char *text, uint8_t *nibbles, size_t most)
     if (count > most)
         return 0;
     for (size_t i = 0; i < count; i++) {
-        char c = text [i];
-        if (c >= '0' && c <= '9')
-            nibbles [i] = (uint8_t) (c - '0');
-        else if (c >= 'a' && c <= 'f')
-            nibbles [i] = (uint8_t) (c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F')
-            nibbles [i] = (uint8_t) (c - 'A' + 10);
-        else
+        int nibble = fuota_hex_digit (text [i]);
+        if (nibble < 0)
             return 0;
+        nibbles [i] = (uint8_t) nibble;
     }
     return count;
 }
@@ -331,7 +327,7 @@ s_take_image (void *arg, const fuota_scan_t *scan)
     if (fuota_record_decode (Image_fields, &image, scan->value))
         return false;
     *line = (ImageLine){ .size = image.size, .created = image.created };
-    fuota_summary_hex (scan->key.data, HASH, line->sha256);
+    fuota_hex (scan->key.data, HASH, line->sha256);
     snprintf (line->label, sizeof line->label, "%s", image.label);
     return true;
 }
@@ -347,7 +343,7 @@ s_count_uses (fuota_control_t *self, fuota_reply_t *reply)
         return;
     while (fuota_scan_next (&scan)) {
         if (!fuota_record_decode (Deployment_fields, &deployment, scan.value)) {
-            fuota_summary_hex (deployment.image, HASH, hex);
+            fuota_hex (deployment.image, HASH, hex);
             for (pb_size_t i = 0; i < reply->images_count; i++)
                 if (!strcmp (reply->images [i].sha256, hex))
                     reply->images [i].deployments++;

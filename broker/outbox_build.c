@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "broker/demand.h"
 #include "broker/outbox_private.h"
+#include "schema/hex.h"
 #include "workers/package/mckey.h"
 #include "workers/package/package.h"
 
@@ -64,12 +65,8 @@ s_fragment (fuota_outbox_t *self, const fuota_deployment_t *deployment,
 static int
 s_create (const fuota_deployment_t *deployment, fuota_downlink_t *out)
 {
-    static const char digits [] = "0123456789abcdef";
     strcpy (out->name, "fuota-");
-    for (unsigned i = 0; i < FUOTA_ID_SIZE; i++) {
-        out->name [6 + 2 * i] = digits [deployment->id [i] >> 4];
-        out->name [7 + 2 * i] = digits [deployment->id [i] & 15];
-    }
+    fuota_hex (deployment->id, FUOTA_ID_SIZE, out->name + strlen (out->name));
     memcpy (out->application, deployment->application, sizeof out->application);
     memcpy (out->region, deployment->region, sizeof out->region);
     out->mc_addr = deployment->mc_addr;

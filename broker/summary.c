@@ -3,21 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/summary.h"
+#include "schema/hex.h"
 #include "workers/package/region.h"
 #include "workers/plan.h"
 
 #define TEXT(out, text) snprintf (out, sizeof (out), "%s", text)
-
-void
-fuota_summary_hex (const uint8_t *data, size_t size, char *text)
-{
-    static const char digits [] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *text++ = digits [data [i] >> 4];
-        *text++ = digits [data [i] & 15];
-    }
-    *text = 0;
-}
 
 //  What does not move once the deployment is created.
 static void
@@ -25,11 +15,10 @@ s_fixed (const fuota_deployment_t *deployment, int64_t now,
     fuota_summary_t *out)
 {
     *out = (fuota_summary_t){ 0 };
-    fuota_summary_hex (deployment->id, FUOTA_ID_SIZE, out->id);
+    fuota_hex (deployment->id, FUOTA_ID_SIZE, out->id);
     TEXT (out->name, deployment->name);
     out->created = deployment->created;
-    fuota_summary_hex (deployment->image, sizeof deployment->image,
-        out->image_sha256);
+    fuota_hex (deployment->image, sizeof deployment->image, out->image_sha256);
     out->image_size = deployment->image_size;
     out->frag_size = deployment->frag_size;
     out->nb_frag = deployment->nb_frag;

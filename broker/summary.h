@@ -29,7 +29,4 @@ void fuota_summary_device (uint64_t dev_eui, const fuota_device_t *device,
 
 void fuota_summary_line (const fuota_line_t *line, fuota_journal_line_t *out);
 
-//  size bytes as 2 * size hex digits and a zero.
-void fuota_summary_hex (const uint8_t *data, size_t size, char *text);
-
 #endif

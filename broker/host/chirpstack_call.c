@@ -9,6 +9,7 @@
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/grpc_reply.h"
 #include "chirpstack.pb.h"
+#include "schema/hex.h"
 #include "workers/package/mckey.h"
 
 //  ---------------------------------------------------------------------
@@ -126,9 +127,9 @@ fuota_chirpstack_ask_create (const fuota_downlink_t *want, uint8_t *out,
     snprintf (group->application_id, sizeof group->application_id, "%s",
         want->application);
     group->region = s_region (want->region);
-    fuota_chirpstack_hex (addr, 4, group->mc_addr);
-    fuota_chirpstack_hex (want->mc_nwk_s_key, 16, group->mc_nwk_s_key);
-    fuota_chirpstack_hex (want->mc_app_s_key, 16, group->mc_app_s_key);
+    fuota_hex (addr, 4, group->mc_addr);
+    fuota_hex (want->mc_nwk_s_key, 16, group->mc_nwk_s_key);
+    fuota_hex (want->mc_app_s_key, 16, group->mc_app_s_key);
     group->group_type = want->group_type;
     group->dr = want->dr;
     group->frequency = want->frequency;
@@ -255,9 +256,8 @@ fuota_chirpstack_got_group (fuota_slice_t message, uint32_t *f_cnt,
     cs_MulticastGroupBox box;
     uint8_t addr [4];
     int rc = fuota_record_decode (cs_MulticastGroupBox_fields, &box, message);
-    if (!rc &&
-        (!box.has_multicast_group ||
-            !fuota_chirpstack_unhex (box.multicast_group.mc_addr, addr, 4)))
+    if (!rc && (!box.has_multicast_group ||
+                   !fuota_unhex (box.multicast_group.mc_addr, addr, 4)))
         rc = FUOTA_EFORMAT;
     *f_cnt = box.multicast_group.f_cnt;
     *mc_addr = rc ? 0 : (uint32_t) fuota_be (addr, 4);
@@ -347,8 +347,8 @@ fuota_chirpstack_got_keys (fuota_slice_t message, bool lorawan_1_1,
     int rc = fuota_record_decode (cs_DeviceKeysBox_fields, &box, message);
     const char *text =
         lorawan_1_1 ? box.device_keys.app_key : box.device_keys.gen_app_key;
-    if (!rc && (!*text || !fuota_chirpstack_unhex (text, key, 16) ||
-                   !memcmp (key, none, 16)))
+    if (!rc &&
+        (!*text || !fuota_unhex (text, key, 16) || !memcmp (key, none, 16)))
         rc = FUOTA_ENOTFOUND;
     fuota_mckey_wipe (&box, sizeof box);
     return rc;

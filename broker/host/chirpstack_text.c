@@ -1,56 +1,14 @@
 //  SPDX-License-Identifier: MIT
 //
-//  Parts: hex, times, base64, topics.
+//  Parts: EUIs and UUIDs, times, base64, topics.
 
 #include <stdio.h>
 #include <string.h>
 #include "broker/host/chirpstack_text.h"
+#include "schema/hex.h"
 
 //  ---------------------------------------------------------------------
-//  Hex
-
-void
-fuota_chirpstack_hex (const uint8_t *bytes, size_t size, char *out)
-{
-    static const char digits [] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *out++ = digits [bytes [i] >> 4];
-        *out++ = digits [bytes [i] & 15];
-    }
-    *out = 0;
-}
-
-static int
-s_digit (char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-static bool
-s_byte (const char *text, uint8_t *byte)
-{
-    int high = s_digit (text [0]);
-    int low = high < 0 ? -1 : s_digit (text [1]);
-    if (low < 0)
-        return false;
-    *byte = (uint8_t) (high << 4 | low);
-    return true;
-}
-
-bool
-fuota_chirpstack_unhex (const char *text, uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++, text += 2)
-        if (!s_byte (text, &bytes [i]))
-            return false;
-    return *text == 0;
-}
+//  EUIs and UUIDs
 
 void
 fuota_chirpstack_eui (uint64_t eui, char out [17])
@@ -58,14 +16,14 @@ fuota_chirpstack_eui (uint64_t eui, char out [17])
     uint8_t bytes [8];
     for (unsigned i = 0; i < 8; i++)
         bytes [i] = (uint8_t) (eui >> (56 - 8 * i));
-    fuota_chirpstack_hex (bytes, 8, out);
+    fuota_hex (bytes, 8, out);
 }
 
 bool
 fuota_chirpstack_uneui (const char *text, uint64_t *eui)
 {
     uint8_t bytes [8];
-    if (!fuota_chirpstack_unhex (text, bytes, 8))
+    if (!fuota_unhex (text, bytes, 8))
         return false;
     *eui = fuota_be (bytes, 8);
     return true;
@@ -84,7 +42,7 @@ fuota_chirpstack_uuid (const uint8_t bytes [16], char out [37])
     for (unsigned i = 0; i < 16; i++, out += 2) {
         if (s_hyphen (i))
             *out++ = '-';
-        fuota_chirpstack_hex (bytes + i, 1, out);
+        fuota_hex (bytes + i, 1, out);
     }
 }
 
@@ -94,7 +52,7 @@ fuota_chirpstack_unuuid (const char *text, uint8_t bytes [16])
     for (unsigned i = 0; i < 16; i++, text += 2) {
         if (s_hyphen (i) && *text++ != '-')
             return false;
-        if (!s_byte (text, &bytes [i]))
+        if (!fuota_hex_byte (text, &bytes [i]))
             return false;
     }
     return *text == 0;

@@ -12,12 +12,6 @@
 #include <stdbool.h>
 #include "schema/bytes.h"
 
-//  Lower-case hex of bytes, ended by 0: out holds 2 * size + 1.
-void fuota_chirpstack_hex (const uint8_t *bytes, size_t size, char *out);
-
-//  Exactly size bytes of hex, either case, and nothing after them.
-bool fuota_chirpstack_unhex (const char *text, uint8_t *bytes, size_t size);
-
 //  An EUI as 16 lower-case digits, and back.
 void fuota_chirpstack_eui (uint64_t eui, char out [17]);
 bool fuota_chirpstack_uneui (const char *text, uint64_t *eui);

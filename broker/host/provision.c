@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include "broker/host/chirpstack_text.h"
+#include "schema/hex.h"
 #include "workers/package/mckey.h"
 
 //  ---------------------------------------------------------------------
@@ -166,8 +167,8 @@ s_keys (fuota_provision_work_t *work, const fuota_lora_device_t *device,
     pv_KeysBox box = { .has_device_keys = true };
     pv_Keys *keys = &box.device_keys;
     memcpy (keys->dev_eui, id, 17);
-    fuota_chirpstack_hex (device->root.nwk_key, 16, keys->nwk_key);
-    fuota_chirpstack_hex (device->root.app_key, 16,
+    fuota_hex (device->root.nwk_key, 16, keys->nwk_key);
+    fuota_hex (device->root.app_key, 16,
         device->root.v11 ? keys->app_key : keys->gen_app_key);
     fuota_provision_call (work, "DeviceService/CreateKeys", pv_KeysBox_fields,
         &box);
@@ -189,13 +190,10 @@ s_activate (fuota_provision_work_t *work, const fuota_lora_device_t *device,
     memcpy (activation->dev_eui, id, 17);
     snprintf (activation->dev_addr, sizeof activation->dev_addr, "%08x",
         (unsigned) device->dev_addr);
-    fuota_chirpstack_hex (device->keys.app_s, 16, activation->app_s_key);
-    fuota_chirpstack_hex (device->keys.nwk_s_enc, 16,
-        activation->nwk_s_enc_key);
-    fuota_chirpstack_hex (device->keys.s_nwk_s_int, 16,
-        activation->s_nwk_s_int_key);
-    fuota_chirpstack_hex (device->keys.f_nwk_s_int, 16,
-        activation->f_nwk_s_int_key);
+    fuota_hex (device->keys.app_s, 16, activation->app_s_key);
+    fuota_hex (device->keys.nwk_s_enc, 16, activation->nwk_s_enc_key);
+    fuota_hex (device->keys.s_nwk_s_int, 16, activation->s_nwk_s_int_key);
+    fuota_hex (device->keys.f_nwk_s_int, 16, activation->f_nwk_s_int_key);
     fuota_provision_call (work, "DeviceService/Activate",
         pv_ActivationBox_fields, &box);
     fuota_mckey_wipe (&box, sizeof box);

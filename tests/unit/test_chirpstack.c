@@ -15,6 +15,7 @@
 #include "broker/host/chirpstack.h"
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/grpc_reply.h"
+#include "schema/hex.h"
 #include "schema/key.h"
 
 #define NOW 1772446530250  //  2026-03-02T10:15:30.250Z
@@ -37,8 +38,8 @@ s_vector (const char *name)
     const char *hex = json_string_value (json_object_get (s_vectors, name));
     assert_non_null (hex);
     out.size = strlen (hex) / 2;
-    assert_true (out.size <= sizeof out.data &&
-                 fuota_chirpstack_unhex (hex, out.data, out.size));
+    assert_true (
+        out.size <= sizeof out.data && fuota_unhex (hex, out.data, out.size));
     return out;
 }
 

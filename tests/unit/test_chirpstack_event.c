@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include "broker/host/chirpstack_event.h"
 #include "broker/host/chirpstack_text.h"
+#include "schema/hex.h"
 
 #define NOW 1772446531000
 #define TIME 1772446530250  //  2026-03-02T10:15:30.250Z, also by GNSS
@@ -137,7 +138,7 @@ test_chirpstack_event__protobuf (void **state)
             json_string_value (json_object_get (vectors, cases [i].name));
         size_t size = strlen (hex) / 2;
         fuota_chirpstack_said_t said;
-        assert_true (fuota_chirpstack_unhex (hex, bytes, size));
+        assert_true (fuota_unhex (hex, bytes, size));
         assert_int_equal (fuota_chirpstack_event (cases [i].type,
                               fuota_slice (bytes, size), NOW, 0, &said),
             0);

@@ -14,6 +14,7 @@
 #include "broker/host/chirpstack.h"
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/grpc_reply.h"
+#include "schema/hex.h"
 
 #define NOW 1772446530250  //  2026-03-02T10:15:30.250Z
 #define APP "0d6a4c1e-7a54-4d0c-8c8a-3f0f6c2b9d11"
@@ -32,8 +33,8 @@ s_vector (const char *name)
     const char *hex = json_string_value (json_object_get (s_vectors, name));
     assert_non_null (hex);
     out.size = strlen (hex) / 2;
-    assert_true (out.size <= sizeof out.data &&
-                 fuota_chirpstack_unhex (hex, out.data, out.size));
+    assert_true (
+        out.size <= sizeof out.data && fuota_unhex (hex, out.data, out.size));
     return out;
 }
 

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/chirpstack_watch.h"
+#include "schema/hex.h"
 
 #define NOW 1772446530250
 #define MINUTE 60000
@@ -44,7 +45,7 @@ s_answer (const char *id, const char *vector, int64_t now)
             json_string_value (json_object_get (s_vectors, vector));
         assert_non_null (hex);
         size = strlen (hex) / 2;
-        assert_true (fuota_chirpstack_unhex (hex, data, size));
+        assert_true (fuota_unhex (hex, data, size));
     }
     //  Of another, and once too often
     fuota_chirpstack_watch_answer (&s_watch, number, s_serial + 1, true,

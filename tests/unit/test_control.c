@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include "broker/control.h"
 #include "broker/summary.h"
+#include "schema/hex.h"
 
 #define NOW 1800000000000
 
@@ -375,7 +376,7 @@ test_control__token_makes_it_idempotent (void **state)
     assert_null (world->turn.batch);
     assert_int_equal (world->turn.op, FUOTA_OP_NONE);
     char text [33];
-    fuota_summary_hex (id, sizeof id, text);
+    fuota_hex (id, sizeof id, text);
     assert_string_equal (reply->summaries [0].id, text);
     //  Another wish under the same token
     world->request.wish.quorum = 50;
