@@ -2,6 +2,7 @@
 
 #include "broker/clock.h"
 #include "broker/host/chirpstack_actor.h"
+#include "broker/host/host_actor.h"
 #include "workers/package/mckey.h"
 
 #define TURN 256
@@ -46,18 +47,10 @@ static void
 s_downlink (self_t *self)
 {
     fuota_downlink_t downlink;
-    zframe_t *body = zframe_recv (self->args.inbox);
-    if (!body)
-        return;
-    if (fuota_record_decode (Downlink_fields, &downlink,
-            fuota_slice (zframe_data (body), zframe_size (body))))
-        self->malformed++;
-    else
+    if (fuota_host_actor_downlink (self->args.inbox, &downlink,
+            &self->malformed))
         fuota_chirpstack_take (self->args.core, &downlink, fuota_clock_now ());
-    //  GROUP_CREATE holds the group's keys
     fuota_mckey_wipe (&downlink, sizeof downlink);
-    fuota_mckey_wipe (zframe_data (body), zframe_size (body));
-    zframe_destroy (&body);
 }
 
 static void
@@ -241,19 +234,14 @@ s_wait (const self_t *self)
 static void
 s_handle_pipe (self_t *self)
 {
-    char *command = zstr_recv (self->pipe);
-    if (!command)
+    char command [FUOTA_HOST_COMMAND];
+    uint64_t number;
+    if (!fuota_host_actor_asked (self->pipe, command, &number,
+            &self->terminated))
         return;
-    if (streq (command, "STATS")) {
-        fuota_chirpstack_stats_t stats;
-        fuota_chirpstack_stats (self->args.core, &stats);
-        zsock_send (self->pipe, "sb", "STATS", &stats, sizeof stats);
-    }
-    else if (streq (command, "$TERM"))
-        self->terminated = true;
-    else
-        assert (false);
-    zstr_free (&command);
+    fuota_chirpstack_stats_t stats;
+    fuota_chirpstack_stats (self->args.core, &stats);
+    fuota_host_actor_answer (self->pipe, &stats, sizeof stats);
 }
 
 void
@@ -310,12 +298,5 @@ fuota_chirpstack_actor (zsock_t *pipe, void *args)
 bool
 fuota_chirpstack_actor_stats (zactor_t *actor, fuota_chirpstack_stats_t *stats)
 {
-    zstr_send (actor, "STATS");
-    zmsg_t *msg = zmsg_recv (actor);
-    zframe_t *body = msg ? zmsg_last (msg) : NULL;
-    bool there = body && zframe_size (body) == sizeof *stats;
-    if (there)
-        memcpy (stats, zframe_data (body), sizeof *stats);
-    zmsg_destroy (&msg);
-    return there;
+    return fuota_host_actor_ask (actor, "STATS", 0, stats, sizeof *stats);
 }

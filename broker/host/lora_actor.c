@@ -6,6 +6,7 @@
 
 #include "broker/clock.h"
 #include "broker/host/chirpstack_text.h"
+#include "broker/host/host_actor.h"
 #include "workers/package/mckey.h"
 
 #define FAREWELL 3000  //  For the last words, real milliseconds
@@ -160,32 +161,23 @@ s_farewell (self_t *self, zpoller_t *poller)
 static void
 s_handle_pipe (self_t *self)
 {
-    uint64_t number = 0;
-    zmsg_t *msg = zmsg_recv (self->pipe);
-    if (!msg)
+    char command [FUOTA_HOST_COMMAND];
+    uint64_t number;
+    if (!fuota_host_actor_asked (self->pipe, command, &number,
+            &self->terminated))
         return;
-    char *command = zmsg_popstr (msg);
-    zframe_t *argument = zmsg_first (msg);
-    if (argument && zframe_size (argument) == sizeof number)
-        memcpy (&number, zframe_data (argument), sizeof number);
     if (streq (command, "VIEW")) {
         fuota_sim_view_t view;
         bool there = number < fuota_lora_count (self->args.core);
         if (there)
             fuota_lora_view (self->args.core, (uint32_t) number, &view);
-        zsock_send (self->pipe, "sb", "VIEW", &view, there ? sizeof view : 0);
+        fuota_host_actor_answer (self->pipe, &view, there ? sizeof view : 0);
     }
-    else if (streq (command, "STATS")) {
+    else {
         fuota_lora_stats_t stats;
         fuota_lora_stats (self->args.core, &stats);
-        zsock_send (self->pipe, "sb", "STATS", &stats, sizeof stats);
+        fuota_host_actor_answer (self->pipe, &stats, sizeof stats);
     }
-    else if (streq (command, "$TERM"))
-        self->terminated = true;
-    else
-        assert (false);
-    zstr_free (&command);
-    zmsg_destroy (&msg);
 }
 
 void
@@ -220,29 +212,14 @@ fuota_lora_actor (zsock_t *pipe, void *args)
     fuota_mckey_thread_end ();
 }
 
-static bool
-s_answer (zactor_t *actor, void *out, size_t size)
-{
-    zmsg_t *msg = zmsg_recv (actor);
-    zframe_t *body = msg ? zmsg_last (msg) : NULL;
-    bool there = body && zframe_size (body) == size;
-    if (there)
-        memcpy (out, zframe_data (body), size);
-    zmsg_destroy (&msg);
-    return there;
-}
-
 bool
 fuota_lora_actor_view (zactor_t *actor, uint32_t i, fuota_sim_view_t *view)
 {
-    uint64_t number = i;
-    zsock_send (actor, "sb", "VIEW", &number, sizeof number);
-    return s_answer (actor, view, sizeof *view);
+    return fuota_host_actor_ask (actor, "VIEW", i, view, sizeof *view);
 }
 
 bool
 fuota_lora_actor_stats (zactor_t *actor, fuota_lora_stats_t *stats)
 {
-    zstr_send (actor, "STATS");
-    return s_answer (actor, stats, sizeof *stats);
+    return fuota_host_actor_ask (actor, "STATS", 0, stats, sizeof *stats);
 }

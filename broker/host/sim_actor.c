@@ -1,6 +1,7 @@
 //  SPDX-License-Identifier: MIT
 
 #include "broker/clock.h"
+#include "broker/host/host_actor.h"
 #include "broker/host/sim_actor.h"
 #include "workers/package/mckey.h"
 
@@ -20,18 +21,10 @@ static void
 s_downlink (self_t *self)
 {
     fuota_downlink_t downlink;
-    zframe_t *body = zframe_recv (self->args.inbox);
-    if (!body)
-        return;
-    if (fuota_record_decode (Downlink_fields, &downlink,
-            fuota_slice (zframe_data (body), zframe_size (body))))
-        self->malformed++;
-    else
+    if (fuota_host_actor_downlink (self->args.inbox, &downlink,
+            &self->malformed))
         fuota_sim_take (self->args.sim, &downlink, fuota_clock_now ());
-    //  GROUP_CREATE holds the group's keys
     fuota_mckey_wipe (&downlink, sizeof downlink);
-    fuota_mckey_wipe (zframe_data (body), zframe_size (body));
-    zframe_destroy (&body);
 }
 
 //  The world goes on without a broker; what there is to say to it waits.
@@ -97,33 +90,23 @@ s_question (self_t *self)
 static void
 s_handle_pipe (self_t *self)
 {
-    char *command = NULL;
-    uint64_t number = 0;
-    zmsg_t *msg = zmsg_recv (self->pipe);
-    if (!msg)
+    char command [FUOTA_HOST_COMMAND];
+    uint64_t number;
+    if (!fuota_host_actor_asked (self->pipe, command, &number,
+            &self->terminated))
         return;
-    command = zmsg_popstr (msg);
-    zframe_t *argument = zmsg_first (msg);
-    if (argument && zframe_size (argument) == sizeof number)
-        memcpy (&number, zframe_data (argument), sizeof number);
     if (streq (command, "VIEW")) {
         fuota_sim_view_t view;
         bool there = number < fuota_sim_count (self->args.sim);
         if (there)
             fuota_sim_view (self->args.sim, (uint32_t) number, &view);
-        zsock_send (self->pipe, "sb", "VIEW", &view, there ? sizeof view : 0);
+        fuota_host_actor_answer (self->pipe, &view, there ? sizeof view : 0);
     }
-    else if (streq (command, "STATS")) {
+    else {
         fuota_sim_stats_t stats;
         fuota_sim_stats (self->args.sim, &stats);
-        zsock_send (self->pipe, "sb", "STATS", &stats, sizeof stats);
+        fuota_host_actor_answer (self->pipe, &stats, sizeof stats);
     }
-    else if (streq (command, "$TERM"))
-        self->terminated = true;
-    else
-        assert (false);
-    zstr_free (&command);
-    zmsg_destroy (&msg);
 }
 
 void
@@ -161,29 +144,14 @@ fuota_sim_actor (zsock_t *pipe, void *args)
     fuota_mckey_thread_end ();
 }
 
-//  One question and its answer, copied into out if it has that size.
-static bool
-s_ask (zactor_t *actor, const char *what, uint64_t number, void *out,
-    size_t size)
-{
-    zsock_send (actor, "sb", what, &number, sizeof number);
-    zmsg_t *msg = zmsg_recv (actor);
-    zframe_t *body = msg ? zmsg_last (msg) : NULL;
-    bool there = body && zframe_size (body) == size;
-    if (there)
-        memcpy (out, zframe_data (body), size);
-    zmsg_destroy (&msg);
-    return there;
-}
-
 bool
 fuota_sim_actor_view (zactor_t *actor, uint32_t i, fuota_sim_view_t *view)
 {
-    return s_ask (actor, "VIEW", i, view, sizeof *view);
+    return fuota_host_actor_ask (actor, "VIEW", i, view, sizeof *view);
 }
 
 bool
 fuota_sim_actor_stats (zactor_t *actor, fuota_sim_stats_t *stats)
 {
-    return s_ask (actor, "STATS", 0, stats, sizeof *stats);
+    return fuota_host_actor_ask (actor, "STATS", 0, stats, sizeof *stats);
 }

@@ -3,6 +3,7 @@
 //  Parts: downlinks out; the back end's words in; MQTT; the actor.
 
 #include "broker/clock.h"
+#include "broker/host/host_actor.h"
 #include "broker/host/zmq_actor.h"
 #include "workers/package/mckey.h"
 
@@ -235,21 +236,15 @@ s_turn (self_t *self)
 static void
 s_handle_pipe (self_t *self)
 {
-    char *command = zstr_recv (self->pipe);
-    if (!command)
+    char command [FUOTA_HOST_COMMAND];
+    uint64_t number;
+    if (!fuota_host_actor_asked (self->pipe, command, &number,
+            &self->terminated))
         return;
-    if (streq (command, "STATS")) {
-        self->stats.messages = self->args.link.messages;
-        memcpy (self->stats.dropped, self->args.link.dropped,
-            sizeof self->stats.dropped);
-        zsock_send (self->pipe, "sb", "STATS", &self->stats,
-            sizeof self->stats);
-    }
-    else if (streq (command, "$TERM"))
-        self->terminated = true;
-    else
-        assert (false);
-    zstr_free (&command);
+    self->stats.messages = self->args.link.messages;
+    memcpy (self->stats.dropped, self->args.link.dropped,
+        sizeof self->stats.dropped);
+    fuota_host_actor_answer (self->pipe, &self->stats, sizeof self->stats);
 }
 
 void
@@ -292,12 +287,5 @@ fuota_zmq_actor (zsock_t *pipe, void *args)
 bool
 fuota_zmq_actor_stats (zactor_t *actor, fuota_zmq_stats_t *stats)
 {
-    zstr_send (actor, "STATS");
-    zmsg_t *msg = zmsg_recv (actor);
-    zframe_t *body = msg ? zmsg_last (msg) : NULL;
-    bool there = body && zframe_size (body) == sizeof *stats;
-    if (there)
-        memcpy (stats, zframe_data (body), sizeof *stats);
-    zmsg_destroy (&msg);
-    return there;
+    return fuota_host_actor_ask (actor, "STATS", 0, stats, sizeof *stats);
 }
