@@ -1,7 +1,7 @@
 //  SPDX-License-Identifier: MIT
 //
-//  pool_private - what the parts of the pool share: pool.c knows workers and
-//  messages, pool_jobs.c jobs and leases.
+//  pool_private - what the parts of the pool share: pool.c messages and trust,
+//  pool_workers.c workers and grants, pool_jobs.c jobs and leases.
 
 #ifndef FUOTA_POOL_PRIVATE_H
 #define FUOTA_POOL_PRIVATE_H
@@ -79,6 +79,28 @@ void *fuota_pool_resize (void *memory, size_t count, size_t size);
 //  A new effect, cleared.
 fuota_pool_effect_t *fuota_pool_effect (fuota_pool_t *self,
     fuota_pool_effect_kind_t kind);
+
+//  A message to a peer, to be filled in.
+fuota_fec_message_t *fuota_pool_send (fuota_pool_t *self,
+    const fuota_peer_t *peer, fuota_fec_kind_t kind);
+
+//  The worker that is there, NULL if it is not known; its index.
+fuota_pool_peer_t *fuota_pool_peer (fuota_pool_t *self,
+    const fuota_peer_t *peer);
+uint32_t fuota_pool_index (const fuota_pool_t *self,
+    const fuota_pool_peer_t *worker);
+
+//  A peer introduces itself; it leaves, its leases return; it is sent away for
+//  an hour. One lease of it ends.
+void fuota_pool_hello (fuota_pool_t *self, const fuota_peer_t *peer,
+    const char *user, const Hello *hello, int64_t now);
+void fuota_pool_leave (fuota_pool_t *self, fuota_pool_peer_t *worker);
+void fuota_pool_quarantine (fuota_pool_t *self, fuota_pool_peer_t *worker,
+    const char *why, int64_t now);
+void fuota_pool_end_lease (fuota_pool_t *self, uint32_t at);
+
+//  Grant lease by lease, until there is no work or no credit.
+void fuota_pool_dispatch (fuota_pool_t *self, int64_t now);
 
 fuota_pool_job_t *fuota_pool_find (fuota_pool_t *self,
     const fuota_parity_key_t *key);
