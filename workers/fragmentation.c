@@ -11,6 +11,8 @@
 #include "workers/plan.h"
 #include "workers/stage.h"
 
+#define BEHIND 5000  //  For the fate of a fragment after TAKEN, at least
+
 //  ---------------------------------------------------------------------
 //  A device's steps
 
@@ -304,9 +306,12 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
                 break;
             group->f_cnt = outcome->f_cnt + 1;
             group->pen = FUOTA_PEN_TAKEN;
-            //  If no word of it comes: it expired long ago, or was sent
+            //  If no word of it comes: it expired long ago, or was sent. Where
+            //  we are late ourselves the word may be right behind
             group->wake_at =
                 group->pen_at + fuota_plan_stay (env->deployment) + 10000;
+            if (group->wake_at < env->now + BEHIND)
+                group->wake_at = env->now + BEHIND;
             break;
         case FUOTA_SENT:
             if (group->pen == FUOTA_PEN_WRITTEN) {

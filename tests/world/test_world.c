@@ -54,7 +54,7 @@ typedef struct {
     const char *name;
     uint32_t loss, burst, unicast_loss, duplicates, reorder, dead, refusing;
     uint32_t clock_error, gateway_refusal, busy, lost_answers, quirks;
-    uint32_t group_type, deployments, blind;
+    uint32_t group_type, deployments, blind, lag;
 } case_t;
 
 static const case_t s_cases [] = {
@@ -73,6 +73,7 @@ static const case_t s_cases [] = {
     { .name = "four at once", .deployments = 4, .loss = 50 },
     { .name = "blind host", .blind = 1, .loss = 50 },
     { .name = "quirks", .quirks = 1000, .loss = 20 },
+    { .name = "late", .lag = 2000, .loss = 50, .deployments = 2 },
     { .name = "all of it",
         .loss = 150,
         .burst = 4,
@@ -104,6 +105,7 @@ s_plan (const case_t *row, uint32_t version, uint64_t seed)
     plan.sim.lost_answers = row->lost_answers;
     plan.sim.quirks = row->quirks;
     plan.sim.blind = row->blind;
+    plan.lag = row->lag;
     plan.group_type = row->group_type;
     plan.deployments = row->deployments ? row->deployments : 1;
     plan.retries =

@@ -161,6 +161,29 @@ test_world__cancel (void **state)
         }
 }
 
+//  By an engine that is late: what the host said meanwhile and the operator's
+//  word are in one turn.
+static void
+test_world__cancel_late (void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < sizeof s_moments / sizeof *s_moments; i++)
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            world_t world;
+            world_plan_t plan = world_plan ();
+            plan.sim.seed = seed;
+            plan.lag = 30000;
+            world_init (&world, &plan);
+            s_until (&world, s_moments [i].phase, s_moments [i].sent);
+            world_run_for (&world, (int64_t) seed * 11000);
+            world_operate (&world, 0, FUOTA_OPERATE_CANCEL);
+            if (world_run (&world, 10))
+                fail_msg ("%s: not over", s_moments [i].name);
+            world_check (&world);
+            world_release (&world);
+        }
+}
+
 //  The session does not wait for the silent: quorum, or the deadline.
 static void
 test_world__quorum_and_deadline (void **state)
@@ -315,6 +338,7 @@ main (void)
         cmocka_unit_test (test_world__away),
         cmocka_unit_test (test_world__pause_and_resume),
         cmocka_unit_test (test_world__cancel),
+        cmocka_unit_test (test_world__cancel_late),
         cmocka_unit_test (test_world__quorum_and_deadline),
         cmocka_unit_test (test_world__many_windows),
         cmocka_unit_test (test_world__unicast_repair),

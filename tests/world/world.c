@@ -224,7 +224,10 @@ s_deploy (world_t *self, uint32_t i)
 void
 world_init (world_t *self, const world_plan_t *plan)
 {
-    *self = (world_t){ .plan = *plan, .now = START, .start = START };
+    *self = (world_t){ .plan = *plan,
+        .now = START,
+        .start = START,
+        .chance = plan->sim.seed };
     const char *base = getenv ("TMPDIR");
     snprintf (self->folder, sizeof self->folder, "%s/fuota-world-XXXXXX",
         base && strlen (base) < 30 ? base : "/tmp");
@@ -304,12 +307,24 @@ s_network (world_t *self)
     return any;
 }
 
+//  A loaded machine: what comes meanwhile is in one turn then.
+static void
+s_rest (world_t *self, unsigned part)
+{
+    self->chance = self->chance * 6364136223846793005u + 1442695040888963407u;
+    self->late [part] =
+        self->now + (int64_t) ((self->chance >> 33) % (self->plan.lag + 1));
+}
+
 static bool
 s_outbox (world_t *self)
 {
     fuota_outcome_t outcome;
     fuota_downlink_t downlink;
     bool any = false;
+    if (self->now < self->late [WORLD_OUTBOX])
+        return false;
+    self->stirred = false;
     assert_int_equal (fuota_outbox_begin (self->outbox, self->now), 0);
     while (fuota_sim_outcome (self->sim, &outcome)) {
         s_trace (self, "outcome", outcome.kind, outcome.row, outcome.dev_eui,
@@ -333,16 +348,19 @@ s_outbox (world_t *self)
                 outcome);
     }
     fuota_outbox_end (self->outbox);
+    s_rest (self, WORLD_OUTBOX);
     return any;
 }
 
 //  A turn of a worker with what is waiting for it. True if there was any.
 static bool
-s_worker (world_t *self, fuota_worker_t *worker, fuota_event_t *events,
+s_worker (world_t *self, unsigned part, fuota_event_t *events,
     size_t *event_count, fuota_outcome_t *outcomes, size_t *outcome_count)
 {
-    if (!*event_count && !*outcome_count &&
-        fuota_worker_due (worker) > self->now)
+    fuota_worker_t *worker = part == WORLD_CLOCK ? self->clock : self->worker;
+    if (self->now < self->late [part] ||
+        (!*event_count && !*outcome_count &&
+            fuota_worker_due (worker) > self->now))
         return false;
     size_t i = 0, n = 0;
     self->turns++;
@@ -359,6 +377,7 @@ s_worker (world_t *self, fuota_worker_t *worker, fuota_event_t *events,
     if (events)
         memmove (events, events + n, *event_count * sizeof *events);
     s_commit (self, fuota_worker_end (worker));
+    s_rest (self, part);
     return true;
 }
 
@@ -368,12 +387,14 @@ s_now (world_t *self)
 {
     bool any;
     fuota_sim_tick (self->sim, self->now);
+    self->stirred = true;
     do {
         any = s_network (self);
-        any |= s_worker (self, self->worker, self->events, &self->event_count,
+        any |= s_worker (self, WORLD_WORKER, self->events, &self->event_count,
             self->to_worker, &self->worker_count);
-        any |= s_worker (self, self->clock, self->clock_events,
+        any |= s_worker (self, WORLD_CLOCK, self->clock_events,
             &self->clock_event_count, self->to_clock, &self->clock_count);
+        self->stirred |= any;
         any |= s_outbox (self);
     } while (any);
 }
@@ -382,11 +403,17 @@ static int64_t
 s_due (const world_t *self)
 {
     int64_t due = fuota_sim_due (self->sim);
-    int64_t other [] = { fuota_worker_due (self->worker),
+    bool waiting [] = { self->event_count || self->worker_count,
+        self->clock_event_count || self->clock_count, self->stirred };
+    int64_t parts [] = { fuota_worker_due (self->worker),
         fuota_worker_due (self->clock), fuota_outbox_due (self->outbox) };
-    for (unsigned i = 0; i < 3; i++)
-        if (other [i] < due)
-            due = other [i];
+    for (unsigned i = 0; i < WORLD_PARTS; i++) {
+        int64_t at = waiting [i] ? self->now : parts [i];
+        if (at < self->late [i])
+            at = self->late [i];
+        if (at < due)
+            due = at;
+    }
     return due;
 }
 

@@ -36,10 +36,13 @@ typedef struct {
     bool clean_up;
     uint32_t setup_window;  //  Seconds, 0 = auto
     //  Faults
-    uint64_t crash_at;     //  Commit after which the engine is thrown away
+    uint32_t lag;       //  Milliseconds that a worker or the outbox may be late
+    uint64_t crash_at;  //  Commit after which the engine is thrown away
     uint64_t crash_every;  //  Again after as many more
     bool crash_before;     //  The commit itself is lost too
 } world_plan_t;
+
+enum { WORLD_WORKER, WORLD_CLOCK, WORLD_OUTBOX, WORLD_PARTS };
 
 typedef struct {
     world_plan_t plan;
@@ -51,6 +54,10 @@ typedef struct {
     fuota_read_t *read;
     int64_t now, start;
     uint64_t commits, crashes, turns;
+    //  By part: not before that time. The outbox has something to look at.
+    int64_t late [WORLD_PARTS];
+    bool stirred;
+    uint64_t chance;
     uint8_t *image;
     uint8_t sha256 [32];
     //  In flight between the parts: lost in a crash
