@@ -150,8 +150,10 @@ fuota_outbox_downlink (fuota_outbox_t *self, fuota_downlink_t *downlink)
     fuota_deadline_entry_t due;
     while (fuota_deadline_take (&self->deadlines, self->now, &due)) {
         fuota_outbox_entry_t *entry = &self->entries [due.context];
-        //  Out of date: it is another entry by now, or has another time
-        if (entry->state == FUOTA_OUTBOX_FREE || entry->row != due.subject ||
+        //  Out of date: it is another entry by now, or has another time. Or it
+        //  was settled before it came to the head of its line
+        if (entry->state == FUOTA_OUTBOX_FREE ||
+            entry->state == FUOTA_OUTBOX_SETTLED || entry->row != due.subject ||
             entry->due != due.at)
             continue;
         if (entry->state == FUOTA_OUTBOX_WAITING) {

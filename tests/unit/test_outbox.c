@@ -687,6 +687,38 @@ test_outbox__withdrawn_in_an_earlier_life (void **state)
     s_told (rig, FUOTA_EXPIRED, 1);
 }
 
+//  The second of a line is settled before the first, and its row outlives that
+//  one's: it is not looked at again.
+static void
+test_outbox__settled_behind_another (void **state)
+{
+    rig_t *rig = *state;
+    fuota_row_t row = s_row (FUOTA_UNICAST, 0xa);
+    row.withdrawn = true;
+    s_add (rig, D, 1, FUOTA_UNICAST, 0xa);
+    s_put (rig, D, 2, &row);
+    s_restart (rig);
+    s_turn (rig, NULL);
+    s_handed (rig, 1, (uint64_t []){ 1 });
+    s_say (rig, FUOTA_SENT, D, 2, 0);
+    s_told (rig, FUOTA_SENT, 2);
+    s_say (rig, FUOTA_SENT, D, 1, 0);
+    s_told (rig, FUOTA_SENT, 1);
+    s_del (rig, D, 1);
+    rig->now = START + HOUR + 2 * PATIENCE;
+    s_turn (rig, NULL);
+    s_nothing (rig);
+    s_del (rig, D, 2);
+    s_turn (rig, NULL);
+    s_nothing (rig);
+    row = s_row (FUOTA_UNICAST, 0xa);
+    row.expires_at = rig->now + HOUR;
+    s_put (rig, D, 3, &row);
+    s_turn (rig, NULL);
+    s_handed (rig, 1, (uint64_t []){ 3 });
+    assert_int_equal (s_stats (rig).open, 1);
+}
+
 //  ---------------------------------------------------------------------
 //  What a downlink holds
 
@@ -867,6 +899,7 @@ main (void)
         TEST (test_outbox__expiry),
         TEST (test_outbox__withdrawn_rows),
         TEST (test_outbox__withdrawn_in_an_earlier_life),
+        TEST (test_outbox__settled_behind_another),
         TEST (test_outbox__fragment_bytes),
         TEST (test_outbox__create_and_tags),
         TEST (test_outbox__what_it_names_is_not_there),
