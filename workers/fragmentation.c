@@ -11,8 +11,6 @@
 #include "workers/plan.h"
 #include "workers/stage.h"
 
-#define BEHIND 5000  //  For the fate of a fragment after TAKEN, at least
-
 //  ---------------------------------------------------------------------
 //  A device's steps
 
@@ -310,8 +308,8 @@ s_outcome (fuota_group_t *group, const fuota_outcome_t *outcome,
             //  we are late ourselves the word may be right behind
             group->wake_at =
                 group->pen_at + fuota_plan_stay (env->deployment) + 10000;
-            if (group->wake_at < env->now + BEHIND)
-                group->wake_at = env->now + BEHIND;
+            if (group->wake_at < env->now + FUOTA_STAGE_BEHIND)
+                group->wake_at = env->now + FUOTA_STAGE_BEHIND;
             break;
         case FUOTA_SENT:
             if (group->pen == FUOTA_PEN_WRITTEN) {

@@ -164,6 +164,10 @@ s_started (fuota_subject_t self, int64_t away, int64_t now)
         if (self.group->phase == FUOTA_SETTING_UP &&
             self.group->started <= now - away)
             self.group->setup_deadline += away;
+        //  What became of a fragment meanwhile is about to be said
+        if (self.group->pen == FUOTA_PEN_TAKEN &&
+            self.group->wake_at < now + FUOTA_STAGE_BEHIND)
+            self.group->wake_at = now + FUOTA_STAGE_BEHIND;
     }
     else if (device->wake_at && device->asked > FUOTA_ASKED_KEY &&
              device->asked_at <= now - away && device->sent_at <= now - away)

@@ -63,6 +63,10 @@ typedef struct {
     fuota_device_t *device;  //  NULL for the group itself
 } fuota_subject_t;
 
+//  Milliseconds for the fate of a fragment that is known to be taken, at least:
+//  we may be late ourselves, and it is right behind.
+#define FUOTA_STAGE_BEHIND 5000
+
 #define FUOTA_EFFECTS_ROWS 4
 #define FUOTA_EFFECTS_LINES 8
 
