@@ -116,6 +116,7 @@ s_commit (world_t *self, const fuota_batch_t *batch)
     fuota_slice_t bytes = fuota_slice (batch->data, batch->size);
     if (!(crash && self->plan.crash_before))
         assert_int_equal (fuota_db_apply (self->db, &bytes, 1), 0);
+    self->stirred = true;
     if (!crash)
         return true;
     self->crashes++;
@@ -577,7 +578,10 @@ world_check (world_t *self)
         { "groups left", stats.groups },
         { "rows left", world_rows (self) },
     };
+    //  Whose word comes too late is counted as sent: the host may have dropped
+    //  it, and N has moved on
+    bool blind = self->plan.sim.blind, late = self->plan.lag > 0;
     for (unsigned i = 0; i < sizeof nought / sizeof *nought; i++)
-        if (nought [i].value && !(self->plan.sim.blind && i == 3))
+        if (nought [i].value && !(blind && i == 3) && !(late && i == 1))
             fail_msg ("%s: %u", nought [i].name, (unsigned) nought [i].value);
 }
