@@ -441,8 +441,10 @@ s_waiting (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
         s_decide (group, env, out);
         return;
     }
-    if (env->now < s_begin (group, env))
+    if (env->now < s_begin (group, env)) {
+        group->wake_at = s_begin (group, env);
         return;
+    }
     group->pen = FUOTA_PEN_IDLE;
     fuota_stage_phase (group, FUOTA_SENDING, env, out);
 }

@@ -708,6 +708,14 @@ test_multicast__session_time (void **state)
             assert_int_equal (group->last_n, 20);
             //  Nothing until every clock within the guard has begun
             assert_true (group->wake_at == group->session_start + 4000);
+            //  Paused and resumed before: it still does
+            group->paused = true;
+            driver_group_tick (&driver);
+            fuota_env_t env = { .now = driver.now += 1000,
+                .deployment = &driver.deployment };
+            assert_int_equal (fuota_stage_resume (group, &env, &driver.out), 0);
+            driver_group_tick (&driver);
+            assert_true (group->wake_at == group->session_start + 4000);
             driver_group_deadline (&driver);
             assert_int_equal (group->phase, FUOTA_SENDING);
         }
