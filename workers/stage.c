@@ -137,9 +137,11 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
         s_session_starts (self, happening, env, out);
     if (happening->kind == FUOTA_COMMAND) {
         s_revive (self, happening->command, env);
+        //  One that is being cleaned up may end anew, and begins that anew
         Step before = self.device->step;
+        End end = self.device->end;
         fuota_status_hear (self, happening, env, out);
-        if (self.device->step != before)
+        if (self.device->step != before || self.device->end != end)
             happening = &s_look;  //  Heard: the new step begins by looking
     }
     for (unsigned i = 0; i < FUOTA_STEPS; i++) {

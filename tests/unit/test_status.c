@@ -215,6 +215,24 @@ test_status__reports_are_answered (void **state)
     assert_string_equal (driver_end (&driver), "complete");
 }
 
+//  Good news while it is cleaned up: that begins anew, and goes on.
+static void
+test_status__success_while_cleaning_up (void **state)
+{
+    (void) state;
+    driver_t driver = s_at (2, FUOTA_STEP_CLEAN_FRAG, FUOTA_FINISHING);
+    driver.deployment.clean_up = true;
+    driver.group.next_n = 21;
+    driver.group.session = driver.device.session = 1;
+    driver.device.end = FUOTA_END_INCOMPLETE;
+    driver.device.stopped_at = FUOTA_STEP_STATUS;
+    driver_ask (&driver);
+    HEAR (&driver, 201, "\x01\x00\x0a\x80\x00");
+    assert_int_equal (driver.device.end, FUOTA_END_COMPLETE);
+    assert_int_equal (driver.device.step, FUOTA_STEP_CLEAN_FRAG);
+    assert_int_equal (driver_cid (&driver), 3);
+}
+
 //  Who is complete gets its tags, and is cleaned up if that is wanted.
 static void
 test_status__complete_with_tags_and_clean_up (void **state)
@@ -521,6 +539,7 @@ main (void)
         cmocka_unit_test (test_status__late_success_clears_an_earlier_error),
         cmocka_unit_test (test_status__too_early),
         cmocka_unit_test (test_status__reports_are_answered),
+        cmocka_unit_test (test_status__success_while_cleaning_up),
         cmocka_unit_test (test_status__complete_with_tags_and_clean_up),
         cmocka_unit_test (test_status__when_it_is_asked),
         cmocka_unit_test (test_status__waits_for_delayed_answers),
