@@ -106,6 +106,7 @@ s_plan (const case_t *row, uint32_t version, uint64_t seed)
     plan.sim.quirks = row->quirks;
     plan.sim.blind = row->blind;
     plan.lag = row->lag;
+    plan.rough = row->lag > 0;
     plan.group_type = row->group_type;
     plan.deployments = row->deployments ? row->deployments : 1;
     plan.retries =
@@ -176,6 +177,9 @@ test_world__crashes_all_the_time (void **state)
     for (uint64_t every = 2; every <= 11; every += 3) {
         world_t world;
         world_plan_t plan = s_plan (&row, 2, every);
+        //  106 fragments, 53 of them in each row: of an even number nobody
+        //  can make all who joined too late for any uncoded one (reference 6)
+        plan.image_size = 5080;
         plan.crash_at = every;
         plan.crash_every = every;
         plan.crash_before = every & 1;

@@ -173,6 +173,7 @@ test_world__cancel_late (void **state)
             world_plan_t plan = world_plan ();
             plan.sim.seed = seed;
             plan.lag = 30000;
+            plan.rough = true;
             world_init (&world, &plan);
             s_until (&world, s_moments [i].phase, s_moments [i].sent);
             world_run_for (&world, (int64_t) seed * 11000);
