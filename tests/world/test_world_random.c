@@ -52,6 +52,10 @@ s_plan (uint64_t seed)
     plan.sim.quirks = s_some (20, 1000);
     plan.sim.blind = s_below (6) == 0;
     plan.deployments = 1 + s_some (30, 3);
+    if (plan.deployments > 1 && s_below (2)) {
+        plan.each = plan.sim.devices;
+        plan.sim.devices *= plan.deployments;
+    }
     plan.image_size = 500 + s_below (6000);
     plan.group_type = s_below (3) == 0;
     plan.redundancy = s_below (40);
@@ -71,7 +75,8 @@ s_plan (uint64_t seed)
     return plan;
 }
 
-//  Pauses, resumes and cancels, and now and then the engine is away.
+//  Pauses, resumes and cancels, and now and then the engine is away, and what is
+//  said meanwhile is kept for it, or not.
 static void
 s_operate (world_t *world)
 {
@@ -82,7 +87,7 @@ s_operate (world_t *world)
         world_operate (world, s_below (world->plan.deployments),
             words [s_below (s_below (3) ? 3 : 4)]);
         if (s_below (6) == 0)
-            world_away (world, s_below (3600000), true);
+            world_away (world, s_below (3600000), s_below (2));
     }
     //  A word may be lost with the commit it is in
     for (uint32_t n = 0; n < 3; n++)
