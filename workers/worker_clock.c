@@ -49,11 +49,8 @@ s_answer (fuota_worker_t *self, const fuota_event_t *event,
     if (!fuota_clock_answer (&slot->clock, request, event->received_at,
             self->config.leap_extra, self->config.threshold, &answer))
         return;
-    //  Behind one that was withdrawn it waits, and never was at the host
-    if (slot->clock.row && slot->clock.before)
+    if (slot->clock.row)
         fuota_worker_drop (self, slot->clock.row);
-    else if (slot->clock.row && fuota_worker_withdraw (self, slot->clock.row))
-        slot->clock.before = slot->clock.row;
     fuota_row_t row = { .kind = FUOTA_UNICAST,
         .dev_eui = event->dev_eui,
         .f_port = event->f_port,
@@ -95,11 +92,8 @@ fuota_worker_clock_outcome (fuota_worker_t *self,
     fuota_key_t key = fuota_key_eui (outcome->dev_eui);
     fuota_device_slot_t *slot =
         fuota_worker_slot (self, 0, outcome->dev_eui, &key);
-    if (!slot)
-        return;
-    if (slot->clock.row == outcome->row)
+    if (slot && slot->clock.row == outcome->row) {
         slot->clock.row = 0;
-    if (slot->clock.before == outcome->row)
-        slot->clock.before = 0;
-    slot->dirty = true;
+        slot->dirty = true;
+    }
 }

@@ -106,11 +106,6 @@ fuota_device_slot_t *fuota_worker_slot (fuota_worker_t *self, uint16_t group,
 uint64_t fuota_worker_row (fuota_worker_t *self, const fuota_row_t *row);
 void fuota_worker_drop (fuota_worker_t *self, uint64_t row);
 
-//  It is no longer wanted. A command that may be in a device's queue at the
-//  host still occupies it, so its row stays, marked, until the host says what
-//  became of it. False if it could not be there, and is gone.
-bool fuota_worker_withdraw (fuota_worker_t *self, uint64_t row);
-
 void fuota_worker_clock_event (fuota_worker_t *self,
     const fuota_event_t *event);
 void fuota_worker_clock_outcome (fuota_worker_t *self,

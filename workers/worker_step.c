@@ -78,8 +78,10 @@ fuota_worker_row (fuota_worker_t *self, const fuota_row_t *row)
     return self->next_row++;
 }
 
-bool
-fuota_worker_withdraw (fuota_worker_t *self, uint64_t number)
+//  A command that may be in a device's queue at the host still occupies it, so
+//  its row stays, marked, until the host says what became of it.
+static void
+s_withdraw (fuota_worker_t *self, uint64_t number)
 {
     fuota_key_t key = fuota_key_outbox (self->config.owner, number);
     fuota_row_t row;
@@ -87,12 +89,11 @@ fuota_worker_withdraw (fuota_worker_t *self, uint64_t number)
             OutboxRow_fields, &row) ||
         row.kind != FUOTA_UNICAST) {
         fuota_worker_drop (self, number);
-        return false;
+        return;
     }
     row.withdrawn = true;
     fuota_batch_record (&self->batch, FUOTA_TABLE_OUTBOX, &key,
         OutboxRow_fields, &row);
-    return true;
 }
 
 void
@@ -101,6 +102,8 @@ fuota_worker_drop (fuota_worker_t *self, uint64_t row)
     fuota_key_t key = fuota_key_outbox (self->config.owner, row);
     fuota_batch_del (&self->batch, FUOTA_TABLE_OUTBOX, &key);
 }
+
+//  ---------------------------------------------------------------------
 
 //  ---------------------------------------------------------------------
 //  One step
@@ -178,7 +181,7 @@ fuota_worker_write (fuota_worker_t *self, fuota_group_slot_t *slot,
 {
     uint64_t dev_eui = device ? device->dev_eui : 0;
     for (size_t i = 0; i < out->drop_count; i++)
-        fuota_worker_withdraw (self, out->drops [i]);
+        s_withdraw (self, out->drops [i]);
     for (size_t i = 0; i < out->row_count; i++)
         fuota_worker_row (self, &out->rows [i]);
     for (size_t i = 0; i < out->line_count; i++)
