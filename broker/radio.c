@@ -255,14 +255,23 @@ fuota_radio_hour (const fuota_air_t *air, int64_t now)
     return sum > UINT32_MAX ? UINT32_MAX : (uint32_t) sum;
 }
 
+//  Of one that was removed meanwhile nothing is kept: nobody would ever remove
+//  it. Zeros are nobody's.
+static bool
+s_there (const fuota_radio_t *self, const uint8_t *deployment)
+{
+    fuota_key_t key = fuota_key_id (deployment);
+    fuota_slice_t value;
+    return !fuota_read_get (self->read, FUOTA_TABLE_GROUP, &key, &value);
+}
+
 static void
 s_frame (fuota_radio_t *self, const fuota_frame_t *frame, int64_t now)
 {
-    static const uint8_t nobody [FUOTA_ID_SIZE];
     unsigned word = frame->word < FUOTA_WORDS ? frame->word : FUOTA_WORDS - 1;
     uint32_t low, high;
     s_alive (self, frame->gateway, false, now);
-    if (memcmp (frame->deployment, nobody, FUOTA_ID_SIZE)) {
+    if (s_there (self, frame->deployment)) {
         slot_t *slot = s_slot (self, FUOTA_TABLE_FATE,
             fuota_key_device (frame->deployment, frame->gateway));
         slot->record.fate.by_word [word]++;

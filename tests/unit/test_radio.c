@@ -182,24 +182,30 @@ s_hour (rig_t *rig, uint64_t gateway, uint32_t low)
     return fuota_radio_hour (&air, rig->now);
 }
 
-//  Words of ours are counted by deployment; what was sent, or may have been,
-//  counts for the gateway's hour, whoever's it was.
+//  Words of ours are counted by deployment, if it is still there; what was sent,
+//  or may have been, counts for the gateway's hour, whoever's it was.
 static void
 test_radio__frames (void **state)
 {
     (void) state;
     rig_t rig;
     fuota_fate_t fate;
-    uint8_t id [FUOTA_ID_SIZE] = { 1 };
+    uint8_t id [FUOTA_ID_SIZE] = { 1 }, other [FUOTA_ID_SIZE] = { 2 };
+    fuota_group_t group = { .phase = FUOTA_SENDING };
     s_open (&rig);
+    scratch_put (&rig.scratch, FUOTA_TABLE_GROUP, fuota_key_id (id),
+        Group_fields, &group);
+    scratch_put (&rig.scratch, FUOTA_TABLE_GROUP, fuota_key_id (other),
+        Group_fields, &group);
     s_frame (&rig, 5, 1, 869525000, 400000, 1);
     s_frame (&rig, 5, 1, 869525000, 400000, 2);
     s_frame (&rig, 5, 1, 869525000, 400000, 0);
     s_frame (&rig, 5, 1, 869525000, 400000, 4000000000u);
     s_frame (&rig, 5, 2, 869525000, 1, 1);
+    s_frame (&rig, 5, 3, 869525000, 1, 1);  //  Removed
     s_frame (&rig, 5, 0, 868100000, 50000, 1);
     s_frame (&rig, 5, 0, 0, 7000, 1);
-    assert_int_equal (s_hour (&rig, 5, 869400000), 801);
+    assert_int_equal (s_hour (&rig, 5, 869400000), 802);
     assert_int_equal (s_hour (&rig, 5, 868000000), 50);
     assert_int_equal (s_hour (&rig, 5, 0), 7);
     assert_int_equal (s_hour (&rig, 6, 869400000), 0);
