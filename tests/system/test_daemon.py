@@ -139,6 +139,8 @@ def full_disk():
         until("the deployment is over", lambda: world.json(
             "show", "disk")["deployment"]["phase"] == "done", 120)
         summary = world.json("show", "disk")["deployment"]
+        if summary["ended_as"]["complete"] != 50:
+            print(world.ctl("report", "disk", check=False).stdout)
         expect("complete", summary["ended_as"]["complete"], 50)
         world.stop()
         counts, _ = world.end_sim()
