@@ -75,6 +75,7 @@ s_print_lora (const fuota_lora_stats_t *stats)
             s_print (name, gateways->status [i]);
         }
     s_print ("unheard", stats->unheard);
+    s_print ("fragments_repeated", stats->repeated);
     s_print ("downlinks_lost", stats->lost_down);
     s_print ("downlinks", devices->downlinks);
     s_print ("multicast", devices->casts);

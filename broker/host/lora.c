@@ -369,6 +369,8 @@ fuota_lora_stats (const fuota_lora_t *self, fuota_lora_stats_t *stats)
         for (unsigned i = 0; i < FUOTA_LORA_STATUSES; i++)
             stats->gateways.status [i] += one->status [i];
     }
+    for (uint32_t i = 0; i < self->world.world.config.devices; i++)
+        stats->repeated += self->node [i].device.app.repeated;
 }
 
 uint32_t

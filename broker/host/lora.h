@@ -68,6 +68,7 @@ typedef struct {
     fuota_lora_gateway_stats_t gateways;  //  All of them together
     uint64_t lost_up, lost_down;          //  By chance
     uint64_t unheard;                     //  Emissions nobody was tuned to
+    uint64_t repeated;  //  Fragments of a group, to devices that had them
 } fuota_lora_stats_t;
 
 void fuota_lora_stats (const fuota_lora_t *self, fuota_lora_stats_t *stats);

@@ -238,7 +238,7 @@ s_ready (const fuota_sim_device_t *self, const fuota_sim_block_t *block)
 //  them, so a device that has no memory gives up.
 static void
 s_take (fuota_sim_device_t *self, unsigned index, uint32_t n,
-    const uint8_t *data, int64_t now)
+    const uint8_t *data, const fuota_sim_heard_t *heard)
 {
     fuota_sim_block_t *block = self->block [index];
     block->received++;
@@ -247,13 +247,15 @@ s_take (fuota_sim_device_t *self, unsigned index, uint32_t n,
     uint32_t before = fuota_fec_decode_received (block->decoder);
     fuota_fec_state_t state = fuota_fec_decode_take (block->decoder, n);
     bool news = fuota_fec_decode_received (block->decoder) != before;
+    //  Copies of a frame do not get as far as here: it was sent again
+    self->repeated += !news && heard->group_id >= 0;
     if (state == FUOTA_FEC_OVERLOADED ||
         (news && !s_keep (self, block, n, data))) {
         block->state = FUOTA_SIM_OVERLOADED;
         s_release (self, block);
     }
     else if (s_ready (self, block))
-        s_complete (self, index, now);
+        s_complete (self, index, heard->now);
 }
 
 //  The first fragment makes a session count and takes memory.
@@ -288,7 +290,7 @@ s_fragment (fuota_sim_device_t *self, fuota_reader_t *in,
     if (block->state == FUOTA_SIM_EMPTY)
         s_first (self, index);
     if (block->state == FUOTA_SIM_RECEIVING)
-        s_take (self, index, n, data, heard->now);
+        s_take (self, index, n, data, heard);
 }
 
 //  Reports

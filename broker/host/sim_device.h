@@ -141,6 +141,7 @@ typedef struct {
     int32_t session_cnt_prev [4];
     uint8_t sha256 [32];
     uint32_t blocks;
+    uint32_t repeated;  //  Fragments of a group that it had already
     int64_t completed_at;
     uint32_t tags;
 } fuota_sim_device_t;

@@ -157,6 +157,9 @@ def whole(fleet, wishes, host="", **settings):
         expect("exit status", world.stop(), 0)
         counts, images = world.end_sims()
         check(wishes, stats, images)
+        for version, got in counts.items():
+            expect(f"fragments that a device of v{version} had already",
+                   got["fragments_repeated"], 0)
         print(f"{fleet} {settings}: {time.monotonic() - began:.1f} s, "
               + ", ".join(f"{k} {v}" for k, v in stats.items()
                           if isinstance(v, int)))

@@ -624,6 +624,29 @@ test_sim_device__group_counter (void **state)
     }
 }
 
+//  A copy of a frame is none of its business; the fragment in another frame it
+//  had already. What is sent to it alone is not counted.
+static void
+test_sim_device__fragment_again (void **state)
+{
+    static const uint32_t f_cnt [] = { 0, 0, 1 };
+    static const uint32_t repeated [] = { 0, 0, 1 };
+    (void) state;
+    one_t one;
+    fuota_sim_cast_t cast = s_cast ((const uint8_t *) "\x08\x01\x00\xaa", 4);
+    s_init (&one, 1, 0);
+    s_hear (&one, 200, GROUP);
+    s_hear (&one, 201, "0201020001000000000000");
+    for (size_t i = 0; i < sizeof f_cnt / sizeof *f_cnt; i++) {
+        cast.f_cnt = f_cnt [i];
+        fuota_sim_device_cast (&one.device, 0, &cast, one.now);
+        assert_int_equal (one.device.repeated, repeated [i]);
+    }
+    s_hear (&one, 201, "080100aa");
+    assert_int_equal (one.device.repeated, 1);
+    s_release (&one);
+}
+
 //  Only fragments and status requests may come by multicast, and fragments
 //  only for sessions that name the group.
 static void
@@ -772,6 +795,7 @@ main (void)
         cmocka_unit_test (test_sim_device__session_window),
         cmocka_unit_test (test_sim_device__group_counter),
         cmocka_unit_test (test_sim_device__multicast_commands),
+        cmocka_unit_test (test_sim_device__fragment_again),
         cmocka_unit_test (test_sim_device__group_keys),
         cmocka_unit_test (test_sim_device__own_bytes),
         cmocka_unit_test (test_sim_device__vectors),

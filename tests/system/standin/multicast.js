@@ -59,9 +59,9 @@ function tell(host, item, what) {
 }
 
 // Each N is to be taken once, and none left out; unless what was taken before
-// never was on air. That may be known to the engine before it is to us: it
-// reads the gateways' words too. So what has been handed to gateways is judged
-// at the end.
+// never was on air. The engine reads the gateways' words too, and may hear one
+// that we do not: so what was handed to gateways is judged at the end, and only
+// by what they said to us. The devices know the rest: fragments_repeated.
 function taken(host, group, item) {
   host.stats.taken++;
   if (item.data[0] !== FRAGMENT)
@@ -83,7 +83,7 @@ function twice(host, group, n) {
 // When the group goes.
 function count(host, group) {
   for (const [n, items] of group.takes) {
-    if (items.filter((item) => item.heard).length > 1)
+    if (items.filter((item) => item.sent).length > 1)
       twice(host, group, n);
     if (n > 1 && !group.takes.has(n - 1))
       host.stats.skipped++;
@@ -118,11 +118,9 @@ function transmit(host, group, row) {
     timing.setImmediately(new gw.ImmediatelyTimingInfo());
   tell(host, item, `to ${row.gateway}`);
   row.tries = (row.tries || 0) + 1;
-  item.heard = (item.heard || 0) + 1;  // It may be on air, until it is refused
   host.backend.down(row.gateway, [{ phy: frame(group, item), frequency: group.m.getFrequency(), dr: group.m.getDr(), timing }], (status) => {
     tell(host, item, `${status} ${row.gateway}`);
-    if (status !== "OK")
-      item.heard--;
+    item.sent = item.sent || status === "OK";
     if (group.rows.includes(row))
       over(host, group, row, status === "OK" ? "sent" : "refused");
   });
