@@ -75,9 +75,10 @@ async function connect() {
 // ---------------------------------------------------------------------
 // Commands
 
+// Nothing is handed to gateways before they can be reached.
 async function start() {
-  host.running = true;
   await connect();
+  host.running = true;
   await api.start();
 }
 
