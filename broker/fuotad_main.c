@@ -140,6 +140,7 @@ main (int argc, char **argv)
     //  The handler that czmq sets would end the actors in no order
     zsys_handler_set (NULL);
     zsys_set_logident ("fuotad");
+    opterr = 0;  //  We say it, as all programs here do
     for (int c; (c = getopt_long (argc, argv, "c:h", options, NULL)) != -1;) {
         if (c == 'c' || c == CHECK) {
             config = optarg;
@@ -149,8 +150,12 @@ main (int argc, char **argv)
             return puts ("fuotad " FUOTA_BUILD) < 0;
         else if (c == 'h')
             return fputs (s_help, stdout) < 0;
-        else if (c == '?')
-            return s_usage ("see above");
+        else if (c == '?') {
+            snprintf (fault, sizeof fault,
+                "%s; allowed the options of fuotad --help, with their values",
+                argv [optind - 1]);
+            return s_usage (fault);
+        }
         else if (fuota_rehearsal_option (&rehearsal, c, optarg, fault,
                      sizeof fault))
             return s_usage (fault);

@@ -130,6 +130,17 @@ s_default_name (fuota_fec_options_t *self)
     snprintf (self->name, sizeof self->name, "%s-%ld", host, (long) getpid ());
 }
 
+static int
+s_usage (const char *what)
+{
+    fprintf (stderr,
+        "fuota-fec: %s; allowed the options of fuota-fec --help, with their "
+        "values\n"
+        "Try 'fuota-fec --help'.\n",
+        what);
+    return -1;
+}
+
 //  What is said on the command line goes over what a file says, wherever it
 //  stands: so the file is read first.
 static int
@@ -146,9 +157,10 @@ s_walk (fuota_fec_options_t *self, int argc, char **argv, bool only_file)
         options [4 + i] = (struct option){ s_rows [i].option, required_argument,
             NULL, FIRST + i };
     optind = 1;
+    opterr = 0;  //  We say it, as all programs here do
     for (int c; (c = getopt_long (argc, argv, "c:h", options, NULL)) != -1;) {
         if (c == '?')
-            return -1;
+            return s_usage (argv [optind - 1]);
         if (c == 'c' ? only_file && s_take_file (self, optarg)
                      : c >= FIRST && !only_file &&
                            s_set (self, (size_t) (c - FIRST), optarg))
@@ -161,8 +173,7 @@ s_walk (fuota_fec_options_t *self, int argc, char **argv, bool only_file)
     }
     if (optind == argc)
         return 0;
-    fprintf (stderr, "fuota-fec: %s: not an option\n", argv [optind]);
-    return -1;
+    return s_usage (argv [optind]);
 }
 
 int
