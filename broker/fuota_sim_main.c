@@ -12,6 +12,7 @@
 #include "broker/engine_lora.h"
 #include "broker/host/sim_actor.h"
 #include "broker/log.h"
+#include "schema/hex.h"
 
 static const char s_help [] =
     "Usage: fuota-sim [--chirpstack | --create | --remove | --devices] -c "
@@ -89,8 +90,8 @@ static void
 s_print_device (const fuota_sim_view_t *view)
 {
     char sha [65] = "-";
-    for (unsigned i = 0; view->has_image && i < 32; i++)
-        snprintf (sha + 2 * i, 3, "%02x", view->sha256 [i]);
+    if (view->has_image)
+        fuota_hex (view->sha256, sizeof view->sha256, sha);
     printf ("device %016llx %s %s\n", (unsigned long long) view->dev_eui,
         view->dead       ? "dead"
         : view->refusing ? "refusing"

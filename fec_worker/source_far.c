@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "fec_worker/source.h"
+#include "schema/hex.h"
 
 #define IMAGES 16  //  In memory; more are in the folder
 #define WINDOW 8   //  Parts asked for and not yet here
@@ -46,9 +47,9 @@ typedef struct {
 static void
 s_path (const self_t *self, const uint8_t *sha256, char *path, size_t size)
 {
-    int at = snprintf (path, size, "%s/", self->folder);
-    for (int i = 0; i < 32; i++)
-        at += snprintf (path + at, size - (size_t) at, "%02x", sha256 [i]);
+    char name [65];
+    fuota_hex (sha256, 32, name);
+    snprintf (path, size, "%s/%s", self->folder, name);
 }
 
 static bool
