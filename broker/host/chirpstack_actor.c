@@ -239,6 +239,7 @@ s_handle_pipe (self_t *self)
     if (!fuota_host_actor_asked (self->pipe, command, &number,
             &self->terminated))
         return;
+    assert (streq (command, "STATS"));
     fuota_chirpstack_stats_t stats;
     fuota_chirpstack_stats (self->args.core, &stats);
     fuota_host_actor_answer (self->pipe, &stats, sizeof stats);

@@ -241,6 +241,7 @@ s_handle_pipe (self_t *self)
     if (!fuota_host_actor_asked (self->pipe, command, &number,
             &self->terminated))
         return;
+    assert (streq (command, "STATS"));
     self->stats.messages = self->args.link.messages;
     memcpy (self->stats.dropped, self->args.link.dropped,
         sizeof self->stats.dropped);
