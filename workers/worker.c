@@ -116,6 +116,15 @@ fuota_worker_destroy (fuota_worker_t **self_p)
 //  ---------------------------------------------------------------------
 //  What happens
 
+//  Whose records must be there.
+static uint16_t
+s_group (fuota_worker_t *self, const uint8_t *id)
+{
+    uint16_t at = fuota_worker_group (self, id);
+    self->stats.refused += at == NO_SLOT;
+    return at;
+}
+
 //  Package and version that a port has in a dialect; false if it has none.
 static bool
 s_package_of (const fuota_dialect_t *dialect, uint32_t port,
@@ -187,7 +196,7 @@ fuota_worker_event (fuota_worker_t *self, const fuota_event_t *event)
     if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_ROUTE, &prefix, NULL))
         return;
     while (fuota_scan_next (&scan)) {
-        uint16_t group = fuota_worker_group (self, scan.key.data + 8);
+        uint16_t group = s_group (self, scan.key.data + 8);
         if (group != NO_SLOT)
             s_uplink (self, group, event);
     }
@@ -197,7 +206,7 @@ fuota_worker_event (fuota_worker_t *self, const fuota_event_t *event)
 static void
 s_outcome (fuota_worker_t *self, const fuota_outcome_t *outcome)
 {
-    uint16_t group = fuota_worker_group (self, outcome->deployment);
+    uint16_t group = s_group (self, outcome->deployment);
     if (group == NO_SLOT)
         return;
     fuota_device_slot_t *device = NULL;
@@ -227,7 +236,7 @@ void
 fuota_worker_operate (fuota_worker_t *self, fuota_operate_t operate,
     const uint8_t *id)
 {
-    uint16_t at = fuota_worker_group (self, id);
+    uint16_t at = s_group (self, id);
     if (at == NO_SLOT)
         return;
     fuota_group_slot_t *slot = &self->groups [at];
@@ -336,10 +345,11 @@ fuota_worker_tick (fuota_worker_t *self)
                 .away = self->away };
         }
         const uint8_t *id = self->contexts [entry.context];
-        uint16_t at =
-            s_removed (self, id) ? NO_SLOT : fuota_worker_group (self, id);
-        if (at == NO_SLOT)
+        uint16_t at = fuota_worker_group (self, id);
+        if (at == NO_SLOT) {
+            self->stats.refused += !s_removed (self, id);
             continue;
+        }
         fuota_group_slot_t *slot = &self->groups [at];
         fuota_device_slot_t *device =
             entry.subject ? fuota_worker_device (self, at, entry.subject)

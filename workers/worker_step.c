@@ -23,10 +23,8 @@ fuota_worker_group (fuota_worker_t *self, const uint8_t *id)
         fuota_read_record (self->read, FUOTA_TABLE_DEPLOYMENT, &key,
             Deployment_fields, &slot->deployment) ||
         fuota_read_record (self->read, FUOTA_TABLE_GROUP, &key, Group_fields,
-            &slot->group)) {
-        self->stats.refused++;
+            &slot->group))
         return NO_SLOT;
-    }
     return self->group_count++;
 }
 
