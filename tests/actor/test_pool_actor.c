@@ -283,11 +283,11 @@ test_pool_actor__far_worker_fetches_and_sends (void **state)
     for (uint32_t i = 0; i < 3; i++)
         s_send_block (self, &grant, i, true);
     s_done (self, &grant);
+    //  The lease outlives its last block until DONE is read
     PoolLine pool = { .waiting = 1 };
-    while (pool.waiting)
+    while (pool.waiting || pool.leases)
         s_report (self, &pool);
     assert_int_equal (pool.done, 3);
-    assert_int_equal (pool.leases, 0);
     for (uint32_t n = 1; n <= 3 * 64; n++)
         assert_int_equal (fuota_parity_row (self->parity, &self->key, n, row),
             0);
