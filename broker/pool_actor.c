@@ -496,6 +496,7 @@ s_stop (self_t *self)
     zsock_unbind (self->inbox, "inproc://pool");  //  At once: its name is free
     zsock_destroy (&self->inbox);
     zsock_destroy (&self->journal);
+    zsock_unbind (self->lines, "inproc://pool-lines");
     zsock_destroy (&self->lines);
     for (unsigned i = 0; i < FUOTA_POOL_DOORS; i++)
         zsock_destroy (&self->doors [i]);

@@ -19,7 +19,7 @@
 
 typedef struct {
     scratch_t state;
-    char folder [100];
+    char folder [100], near [24];
     fuota_parity_t *parity;
     zactor_t *pool;
     zsock_t *journal, *ask, *worker, *lines;
@@ -58,14 +58,17 @@ s_setup (void **state)
         .parity = self->parity,
         .limit = 32 << 20,
         .near = fuota_pool_door () };
-    rc = zsock_bind (args.near, "inproc://near");
+    //  The name of the last one is free some time after it was closed
+    static unsigned count;
+    snprintf (self->near, sizeof self->near, ">inproc://near-%u", count++);
+    rc = zsock_bind (args.near, "%s", self->near + 1);
     assert_int_equal (rc, 0);
     self->pool = zactor_new (fuota_pool_actor, &args);
     self->ask = zsock_new_req (">inproc://pool");
     zsock_set_rcvtimeo (self->ask, 10000);
     self->lines = zsock_new_sub (">inproc://pool-lines", "");
     zsock_set_rcvtimeo (self->lines, 10000);
-    self->worker = zsock_new_dealer (">inproc://near");
+    self->worker = zsock_new_dealer (self->near);
     zsock_set_rcvtimeo (self->worker, 10000);
     *state = self;
     return 0;
