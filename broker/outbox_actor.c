@@ -11,6 +11,7 @@ typedef struct {
     fuota_outbox_args_t args;
     zsock_t *pipe, *inbox, *deployments, *clock;
     uint64_t malformed;
+    uint64_t anew;  //  Hosts' words ["R"] not yet answered
     bool terminated;
 } self_t;
 
@@ -39,8 +40,10 @@ s_message (self_t *self)
     zframe_t *body = zmsg_next (msg);
     if (body && zframe_streq (kind, "O"))
         s_outcome (self, body);
-    else if (zframe_streq (kind, "R"))
+    else if (zframe_streq (kind, "R")) {
         fuota_outbox_renew (self->args.outbox);
+        self->anew++;
+    }
     else if (!zframe_streq (kind, "W"))
         self->malformed++;
     zmsg_destroy (&msg);
@@ -51,12 +54,15 @@ s_hand_over (self_t *self)
 {
     fuota_downlink_t downlink;
     uint8_t bytes [FUOTA_RECORD_MAX];
+    void *host = zsock_resolve (self->args.host);
+    for (; self->anew; self->anew--)
+        if (zmq_send (host, "", 0, ZMQ_DONTWAIT) < 0)
+            return;  //  Its inbox is full: in the next turn, with the rest
     while (fuota_outbox_downlink (self->args.outbox, &downlink)) {
         size_t size = fuota_record_encode (Downlink_fields, &downlink, bytes,
             sizeof bytes);
         //  Its inbox is full: later then
-        if (zmq_send (zsock_resolve (self->args.host), bytes, size,
-                ZMQ_DONTWAIT) < 0) {
+        if (zmq_send (host, bytes, size, ZMQ_DONTWAIT) < 0) {
             fuota_outcome_t later = { .kind = FUOTA_RETRY,
                 .row = downlink.row,
                 .owner = downlink.owner };

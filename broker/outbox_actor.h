@@ -5,9 +5,10 @@
 //  inproc://outbox (PULL)
 //      ["W"]               from the store: rows may have changed
 //      ["O"][Outcome]      from a host; may hold a root key
-//      ["R"]               from a host: its other end began anew
+//      ["R"]               from a host: its other end began anew; all that is
+//                          not answered is handed over again, behind []
 //  host inbox (PUSH to the endpoint given)
-//      [Downlink]
+//      [Downlink], and [] for each ["R"]
 //  inproc://deployments, inproc://clock (PUSH)
 //      ["O"][Outcome]      to the worker that owns the row
 //

@@ -15,6 +15,7 @@ typedef struct {
     fuota_zmq_stats_t stats;
     uint8_t peer [256];  //  Who gets the downlinks, as the ROUTER names it
     size_t peer_size;    //  0: nobody
+    unsigned anew;       //  ["R"] that the outbox has not answered
     int mqtt_fd;
     bool terminated;
 } self_t;
@@ -52,8 +53,11 @@ s_downlink (self_t *self)
     zframe_t *body = zframe_recv (self->args.inbox);
     if (!body)
         return;
+    //  Until the outbox begins anew, what it gives comes once more behind that.
     //  The ROUTER says whether it knows the peer and has room for it
-    if (self->peer_size && zmq_send (door, self->peer, self->peer_size,
+    if (self->anew)
+        self->anew -= !zframe_size (body);
+    else if (self->peer_size && zmq_send (door, self->peer, self->peer_size,
                                ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0) {
         int rc = zmq_send (door, zframe_data (body), zframe_size (body),
             ZMQ_DONTWAIT);
@@ -84,6 +88,7 @@ s_hello (self_t *self, zframe_t *peer)
     memcpy (self->peer, zframe_data (peer), size);
     self->peer_size = size;
     zstr_send (self->args.outcomes, "R");
+    self->anew++;
 }
 
 static fuota_zmq_cause_t

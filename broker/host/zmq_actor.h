@@ -10,7 +10,8 @@
 //  Without one they are put off. Whoever is connected may tell what became of
 //  a row, for that is a fact. Towards the engine it is as every host:
 //
-//      inbox (PULL)        [Downlink]
+//      inbox (PULL)        [Downlink], and [] for each ["R"]: what comes
+//                          before is given again behind it
 //      events (PUSH)       [Event]
 //      outcomes (PUSH)     ["O"][Outcome], and ["R"]: another back end, or
 //                          the same from the beginning

@@ -150,6 +150,23 @@ test_outbox_actor__there_and_back (void **state)
     assert_int_equal (s_stats (rig).handed, 2);
 }
 
+//  A host whose other end began anew is told where the second giving begins:
+//  what came before that is of the first, and would be doubled.
+static void
+test_outbox_actor__begins_anew (void **state)
+{
+    rig_t *rig = *state;
+    s_add (rig, FUOTA_OWNER_DEPLOYMENT, 1, 0xa);
+    zstr_send (rig->push, "W");
+    assert_int_equal (s_downlink (rig).row, 1);
+    zstr_send (rig->push, "R");
+    zframe_t *frame = zframe_recv (rig->host);
+    assert_non_null (frame);
+    assert_int_equal (zframe_size (frame), 0);
+    zframe_destroy (&frame);
+    assert_int_equal (s_downlink (rig).row, 1);
+}
+
 //  The store's word may be lost: it looks by itself.
 static void
 test_outbox_actor__looks_by_itself (void **state)
@@ -224,6 +241,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         TEST (test_outbox_actor__there_and_back),
+        TEST (test_outbox_actor__begins_anew),
         TEST (test_outbox_actor__looks_by_itself),
         TEST (test_outbox_actor__garbage_has_no_effect),
         TEST (test_outbox_actor__next_in_line),

@@ -71,6 +71,20 @@ s_teardown (void **state)
     return 0;
 }
 
+static void
+s_want (rig_t *rig, DownlinkKind kind, uint64_t row)
+{
+    uint8_t bytes [FUOTA_RECORD_MAX];
+    fuota_downlink_t want = { .kind = kind,
+        .row = row,
+        .owner = 1,
+        .dev_eui = 7,
+        .deployment = { 5 } };
+    size_t size =
+        fuota_record_encode (Downlink_fields, &want, bytes, sizeof bytes);
+    zsock_send (rig->downlinks, "b", bytes, size);
+}
+
 //  A back end as docs/wire.md wants it, known to the actor.
 static zsock_t *
 s_back_end (rig_t *rig)
@@ -84,21 +98,10 @@ s_back_end (rig_t *rig)
     char *word = zstr_recv (rig->outcomes);
     assert_string_equal (word, "R");
     zstr_free (&word);
+    //  The outbox has not read that word yet, and will give this one again
+    s_want (rig, FUOTA_UNICAST, 100);
+    zsock_send (rig->downlinks, "z");
     return self;
-}
-
-static void
-s_want (rig_t *rig, DownlinkKind kind, uint64_t row)
-{
-    uint8_t bytes [FUOTA_RECORD_MAX];
-    fuota_downlink_t want = { .kind = kind,
-        .row = row,
-        .owner = 1,
-        .dev_eui = 7,
-        .deployment = { 5 } };
-    size_t size =
-        fuota_record_encode (Downlink_fields, &want, bytes, sizeof bytes);
-    zsock_send (rig->downlinks, "b", bytes, size);
 }
 
 static void
