@@ -58,7 +58,7 @@ s_downlink (self_t *self)
     if (self->anew)
         self->anew -= !zframe_size (body);
     else if (self->peer_size && zmq_send (door, self->peer, self->peer_size,
-                               ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0) {
+                                    ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0) {
         int rc = zmq_send (door, zframe_data (body), zframe_size (body),
             ZMQ_DONTWAIT);
         assert (rc >= 0);
