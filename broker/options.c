@@ -143,6 +143,44 @@ s_fault (fuota_options_t *self, const char *what, const char *value,
     return -1;
 }
 
+//  What a value of that option may be. words is room for what is no constant.
+static const char *
+s_allowed (const fuota_options_row_t *row, char *words, size_t room)
+{
+    const Wish *wish = NULL;
+    switch (row->kind) {
+        case NUMBER:
+            return strchr (row->value, '|') ? row->value
+                                            : "a whole number below 2^32";
+        case TEXT:
+            snprintf (words, room, "at most %zu characters", row->size - 1);
+            return words;
+        case FREQUENCY:
+            return "as 868.1MHz, 868100kHz or 868100000";
+        case TIME:
+            return "now, or as 2026-01-31T12:00:00Z";
+        case REDUNDANCY:
+            return "a number of fragments, or a share as 30%";
+        case DIGITS:
+            snprintf (words, room, "at most %zu hex digits", 2 * row->size);
+            return words;
+        case DEVICE:
+            return "16 hex digits";
+        case GATEWAY:
+            snprintf (words, room, "16 hex digits, for at most %zu gateways",
+                sizeof wish->gateways / sizeof *wish->gateways);
+            return words;
+        case TAG:
+            snprintf (words, room,
+                "KEY=VALUE of at most %zu and %zu characters, %zu times",
+                sizeof wish->tags->key - 1, sizeof wish->tags->value - 1,
+                row->size / sizeof *wish->tags);
+            return words;
+        default:
+            return row->value;
+    }
+}
+
 static const fuota_options_row_t *
 s_find (fuota_do_t what, const char *name)
 {
@@ -157,7 +195,7 @@ s_find (fuota_do_t what, const char *name)
 static int
 s_option (fuota_options_t *self, int argc, char **argv, int *at)
 {
-    char name [32];
+    char name [32], words [80];
     const char *word = argv [*at], *text = strchr (word, '=');
     size_t size = text ? (size_t) (text - word) : strlen (word);
     snprintf (name, sizeof name, "%.*s", size < 31 ? (int) size : 31, word);
@@ -170,14 +208,12 @@ s_option (fuota_options_t *self, int argc, char **argv, int *at)
     text = text ? text + 1 : NULL;
     if (row->kind != FLAG && !text) {
         if (*at + 1 >= argc)
-            return s_fault (self, name, "no value", row->value);
+            return s_fault (self, name, "no value",
+                s_allowed (row, words, sizeof words));
         text = argv [++*at];
     }
-    char most [40];
-    snprintf (most, sizeof most, "at most %zu characters", row->size - 1);
     if (!s_set (self, row, text))
-        return s_fault (self, name, text,
-            row->kind == TEXT ? most : row->value);
+        return s_fault (self, name, text, s_allowed (row, words, sizeof words));
     if (row->has != 0 && row->kind != TAG)
         *((bool *) self + row->has) = true;
     return 0;
