@@ -100,7 +100,7 @@ const fuota_options_row_t fuota_options_rows [] = {
     { "--scheduling", CHOICE, DEPLOYS, AT (wish.scheduling), NO_FLAG,
         "delay|gps", "class C: how the server times fragments (delay)" },
     { "--frag-size", NUMBER, DEPLOYS | IMAGES, AT (wish.frag_size), NO_FLAG,
-        "BYTES", "a fragment's size (largest that fits)" },
+        "BYTES", "a fragment's size (the largest that serves)" },
     { "--redundancy", REDUNDANCY, DEPLOYS | IMAGES, 0, 0, NO_FLAG, "N|P%",
         "coded fragments, or their share (from the loss)" },
     { "--expected-loss", NUMBER, DEPLOYS, AT (wish.expected_loss),

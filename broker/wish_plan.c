@@ -176,6 +176,9 @@ s_check_size (fuota_wish_check_t *self)
         return false;
     }
     out->image_size = (uint32_t) size;
+    if (!self->wish->frag_size)
+        out->frag_size = fuota_plan_frag_size_for (out->image_size,
+            out->frag_size, out->dialect.ts004, s_most_frags (self));
     out->nb_frag = fuota_plan_nb_frag (out->image_size, out->frag_size);
     out->padding = fuota_plan_padding (out->image_size, out->frag_size);
     out->redundancy = s_redundancy (self, out->nb_frag);

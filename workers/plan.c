@@ -13,6 +13,22 @@ fuota_plan_frag_size (uint32_t max_n, uint32_t limit)
 }
 
 uint32_t
+fuota_plan_frag_size_for (uint32_t size, uint32_t largest, uint32_t version,
+    uint32_t most)
+{
+    uint32_t least = fuota_plan_nb_frag (size, largest);
+    uint32_t limit = least + least / 16 < most ? least + least / 16 : most;
+    for (uint32_t at = largest; version >= 2 && at; at--) {
+        uint32_t m = fuota_plan_nb_frag (size, at);
+        if (m > limit)
+            break;
+        if (m / 2 % 2)
+            return at;
+    }
+    return largest;
+}
+
+uint32_t
 fuota_plan_nb_frag (uint32_t size, uint32_t frag_size)
 {
     return frag_size ? (size + frag_size - 1) / frag_size : 0;

@@ -17,6 +17,14 @@
 //  most limit where the device has one (0 = none). 0 if nothing fits.
 uint32_t fuota_plan_frag_size (uint32_t max_n, uint32_t limit);
 
+//  The size for a block of that many bytes: the largest, or for version 2 the
+//  next below it whose coded fragments bring a block back by themselves. Those
+//  of M with an even floor (M / 2) have an even number of members each, and
+//  never do (reference 6.5). Not where that costs more than M / 16 further
+//  fragments, or exceeds most of them.
+uint32_t fuota_plan_frag_size_for (uint32_t size, uint32_t largest,
+    uint32_t version, uint32_t most);
+
 //  M and Padding of a block.
 uint32_t fuota_plan_nb_frag (uint32_t size, uint32_t frag_size);
 uint32_t fuota_plan_padding (uint32_t size, uint32_t frag_size);

@@ -26,6 +26,30 @@ test_plan__frag_size (void **state)
             cases [i].size);
 }
 
+//  Version 2: floor (M / 2) odd where a few bytes less do it.
+static void
+test_plan__frag_size_for_a_block (void **state)
+{
+    (void) state;
+    static const struct {
+        uint32_t size, largest, version, most, frag_size;
+    } cases [] = { { 0, 239, 2, 16382, 239 }, { 1, 0, 2, 16382, 0 },
+        //  M = 43 is odd by itself, as is any with version 1
+        { 10240, 239, 2, 16382, 239 }, { 10240, 239, 1, 16382, 239 },
+        //  M = 41; 42 with a byte less, if there may be as many
+        { 9799, 239, 1, 16382, 239 }, { 9799, 239, 2, 16382, 238 },
+        { 9799, 239, 2, 42, 238 }, { 9799, 239, 2, 41, 239 },
+        //  M = 16: 17 does not help and 18 is too much more. 32: 34
+        { 768, 48, 2, 16382, 48 }, { 1536, 48, 2, 16382, 46 },
+        //  M = 1000: 1011. 8192: 8227
+        { 100000, 100, 2, 16382, 99 }, { 8192 * 239, 239, 2, 16382, 238 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal (fuota_plan_frag_size_for (cases [i].size,
+                              cases [i].largest, cases [i].version,
+                              cases [i].most),
+            cases [i].frag_size);
+}
+
 //  M = ceil (L / S), padding = M * S - L.
 static void
 test_plan__fragments_and_padding (void **state)
@@ -271,6 +295,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_plan__frag_size),
+        cmocka_unit_test (test_plan__frag_size_for_a_block),
         cmocka_unit_test (test_plan__fragments_and_padding),
         cmocka_unit_test (test_plan__coded),
         cmocka_unit_test (test_plan__period),
