@@ -1,13 +1,14 @@
 //  SPDX-License-Identifier: MIT
 //
 //  Parts: which deployment or image a text means; pages of deployments,
-//  devices, journal lines and images. A page ends with the key it got to, and the next begins
-//  after it: rows that come or go between two pages do no harm.
+//  devices, journal lines and images. A page ends with the key it got to, and
+//  the next begins after it: rows that come or go in between do no harm.
 
 #include <stdio.h>
 #include <string.h>
 #include "broker/control_private.h"
 #include "broker/summary.h"
+#include "broker/uses.h"
 #include "schema/hex.h"
 #include "workers/package/mckey.h"
 
@@ -156,7 +157,8 @@ typedef struct {
     const fuota_key_t *prefix;
     size_t key_size, most;
     bool (*take) (void *page, const fuota_scan_t *scan);
-    pb_size_t *count;  //  Of the lines taken
+    pb_size_t *count;    //  Of the lines taken
+    fuota_uses_t *uses;  //  Of images; else NULL
 } page_t;
 
 static bool
@@ -231,7 +233,7 @@ fuota_find_list (fuota_control_t *self, fuota_turn_t *turn)
     fuota_reply_t *reply = &turn->reply;
     page_t page = { self, turn, FUOTA_TABLE_DEPLOYMENT, NULL, FUOTA_ID_SIZE,
         sizeof reply->summaries / sizeof *reply->summaries, s_take_summary,
-        &reply->summaries_count };
+        &reply->summaries_count, NULL };
     s_page (&page);
 }
 
@@ -255,7 +257,7 @@ fuota_find_devices (fuota_control_t *self, fuota_turn_t *turn)
     fuota_key_t prefix = fuota_key_id (turn->id);
     page_t page = { self, turn, FUOTA_TABLE_DEVICE, &prefix, FUOTA_ID_SIZE + 8,
         sizeof reply->devices / sizeof *reply->devices, s_take_device,
-        &reply->devices_count };
+        &reply->devices_count, NULL };
     s_page (&page);
 }
 
@@ -278,7 +280,7 @@ fuota_find_journal (fuota_control_t *self, fuota_turn_t *turn)
     fuota_key_t prefix = fuota_key_id (turn->id);
     page_t page = { self, turn, FUOTA_TABLE_JOURNAL, &prefix, FUOTA_ID_SIZE + 8,
         sizeof reply->lines / sizeof *reply->lines, s_take_line,
-        &reply->lines_count };
+        &reply->lines_count, NULL };
     s_page (&page);
 }
 
@@ -313,7 +315,7 @@ fuota_find_gateways (fuota_control_t *self, fuota_turn_t *turn)
     page_t page = { self, turn, one ? FUOTA_TABLE_FATE : FUOTA_TABLE_GATEWAY,
         one ? &prefix : NULL, one ? FUOTA_ID_SIZE + 8 : 8,
         sizeof reply->gateways / sizeof *reply->gateways, s_take_gateway,
-        &reply->gateways_count };
+        &reply->gateways_count, NULL };
     s_page (&page);
 }
 
@@ -324,42 +326,29 @@ s_take_image (void *arg, const fuota_scan_t *scan)
     fuota_reply_t *reply = &page->turn->reply;
     ImageLine *line = &reply->images [reply->images_count];
     fuota_image_t image;
+    size_t count;
     if (fuota_record_decode (Image_fields, &image, scan->value))
         return false;
-    *line = (ImageLine){ .size = image.size, .created = image.created };
+    fuota_uses_of (page->uses, scan->key.data, &count);
+    *line = (ImageLine){ .size = image.size,
+        .created = image.created,
+        .deployments = (uint32_t) count };
     fuota_hex (scan->key.data, HASH, line->sha256);
     snprintf (line->label, sizeof line->label, "%s", image.label);
     return true;
-}
-
-//  How many deployments are of the images of a page.
-static void
-s_count_uses (fuota_control_t *self, fuota_reply_t *reply)
-{
-    fuota_deployment_t deployment;
-    fuota_scan_t scan;
-    char hex [2 * HASH + 1];
-    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_DEPLOYMENT, NULL, NULL))
-        return;
-    while (fuota_scan_next (&scan)) {
-        if (!fuota_record_decode (Deployment_fields, &deployment, scan.value)) {
-            fuota_hex (deployment.image, HASH, hex);
-            for (pb_size_t i = 0; i < reply->images_count; i++)
-                if (!strcmp (reply->images [i].sha256, hex))
-                    reply->images [i].deployments++;
-        }
-        fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
-    }
-    fuota_scan_close (&scan);
 }
 
 void
 fuota_find_images (fuota_control_t *self, fuota_turn_t *turn)
 {
     fuota_reply_t *reply = &turn->reply;
+    fuota_uses_t uses;
     page_t page = { self, turn, FUOTA_TABLE_IMAGE, NULL, HASH,
         sizeof reply->images / sizeof *reply->images, s_take_image,
-        &reply->images_count };
-    s_page (&page);
-    s_count_uses (self, reply);
+        &reply->images_count, &uses };
+    if (fuota_uses_read (&uses, self->read))
+        fuota_control_failed (turn, "a deployment cannot be read");
+    else
+        s_page (&page);
+    fuota_uses_release (&uses);
 }

@@ -6,10 +6,11 @@
 //  commit takes long: devices and journal first, the deployment last. Until
 //  then it is there, and whoever was cut off in between asks again.
 
-#include <stdlib.h>
 #include <string.h>
 #include "broker/control_private.h"
 #include "broker/summary.h"
+#include "broker/uses.h"
+#include "schema/hex.h"
 #include "workers/package/mckey.h"
 
 #define PIECE 4000  //  Rows of a commit
@@ -110,27 +111,6 @@ fuota_remove_deployment (fuota_control_t *self, fuota_turn_t *turn)
 //  ---------------------------------------------------------------------
 //  Images
 
-//  Whether a deployment is of it, over or not. Its name, if so.
-static bool
-s_is_used (fuota_control_t *self, const uint8_t *sha256, char name [65])
-{
-    fuota_scan_t scan;
-    fuota_deployment_t deployment;
-    bool used = false;
-    if (fuota_scan_open (&scan, self->read, FUOTA_TABLE_DEPLOYMENT, NULL, NULL))
-        return true;
-    while (!used && fuota_scan_next (&scan)) {
-        used =
-            !fuota_record_decode (Deployment_fields, &deployment, scan.value) &&
-            !memcmp (deployment.image, sha256, HASH);
-        if (used)
-            memcpy (name, deployment.name, 65);
-        fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
-    }
-    fuota_scan_close (&scan);
-    return used;
-}
-
 static void
 s_drop_image (fuota_control_t *self, const uint8_t *sha256, fuota_turn_t *turn)
 {
@@ -144,14 +124,25 @@ void
 fuota_remove_image (fuota_control_t *self, fuota_turn_t *turn)
 {
     uint8_t sha256 [HASH];
-    char name [65] = "";
+    char id [2 * FUOTA_ID_SIZE + 1];
+    size_t count;
+    fuota_uses_t uses;
     if (!fuota_find_image (self, self->request.id, sha256, turn))
         return;
-    if (s_is_used (self, sha256, name))
+    int rc = fuota_uses_read (&uses, self->read);
+    const fuota_use_t *use = fuota_uses_of (&uses, sha256, &count);
+    if (rc)
+        fuota_control_say (turn, FUOTA_FAILED, "record: %s",
+            fuota_error_name (rc));
+    else if (use) {
+        fuota_hex (use->deployment, FUOTA_ID_SIZE, id);
         fuota_control_say (turn, FUOTA_NOT_NOW,
-            "the deployment %s is of this image; remove that first", name);
+            "deployment %s%s is of this image; remove that first", id,
+            count > 1 ? " and others" : "");
+    }
     else
         s_drop_image (self, sha256, turn);
+    fuota_uses_release (&uses);
 }
 
 //  ---------------------------------------------------------------------
@@ -176,83 +167,27 @@ s_old_deployment (fuota_control_t *self, int64_t before, uint8_t *id)
     return found;
 }
 
-//  Beginnings of the hashes that deployments are of, sorted. Two that begin
-//  alike keep each other.
-typedef struct {
-    uint64_t *list;
-    size_t count, room;
-} s_used_t;
-
-static int
-s_compare (const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *) a, right = *(const uint64_t *) b;
-    return (left > right) - (left < right);
-}
-
-static bool
-s_used_add (s_used_t *self, const uint8_t *sha256)
-{
-    if (self->count == self->room) {
-        size_t room = self->room ? self->room * 2 : 64;
-        uint64_t *list = realloc (self->list, room * sizeof *list);
-        if (!list)
-            return false;
-        self->list = list;
-        self->room = room;
-    }
-    self->list [self->count++] = fuota_be (sha256, 8);
-    return true;
-}
-
-//  False if they cannot all be read: nothing is old then.
-static bool
-s_used_read (s_used_t *self, fuota_read_t *read)
-{
-    fuota_scan_t scan;
-    fuota_deployment_t deployment;
-    if (fuota_scan_open (&scan, read, FUOTA_TABLE_DEPLOYMENT, NULL, NULL))
-        return false;
-    bool good = true;
-    while (good && fuota_scan_next (&scan)) {
-        good =
-            !fuota_record_decode (Deployment_fields, &deployment, scan.value) &&
-            s_used_add (self, deployment.image);
-        fuota_mckey_wipe (deployment.mc_key, sizeof deployment.mc_key);
-    }
-    fuota_scan_close (&scan);
-    if (self->count)
-        qsort (self->list, self->count, sizeof *self->list, s_compare);
-    return good;
-}
-
-static bool
-s_used_has (const s_used_t *self, const uint8_t *sha256)
-{
-    uint64_t begin = fuota_be (sha256, 8);
-    return self->count &&
-           bsearch (&begin, self->list, self->count, sizeof begin, s_compare);
-}
-
+//  Where the deployments cannot all be read nothing is old.
 static bool
 s_old_image (fuota_control_t *self, int64_t before, uint8_t *sha256)
 {
     fuota_scan_t scan;
     fuota_image_t image;
-    s_used_t used = { NULL, 0, 0 };
+    fuota_uses_t uses;
+    size_t count;
     bool found = false;
-    if (s_used_read (&used, self->read) &&
+    if (!fuota_uses_read (&uses, self->read) &&
         !fuota_scan_open (&scan, self->read, FUOTA_TABLE_IMAGE, NULL, NULL)) {
         while (!found && fuota_scan_next (&scan)) {
             found = !fuota_record_decode (Image_fields, &image, scan.value) &&
                     scan.key.size == HASH && image.created < before &&
-                    !s_used_has (&used, scan.key.data);
+                    !fuota_uses_of (&uses, scan.key.data, &count);
             if (found)
                 memcpy (sha256, scan.key.data, HASH);
         }
         fuota_scan_close (&scan);
     }
-    free (used.list);
+    fuota_uses_release (&uses);
     return found;
 }
 

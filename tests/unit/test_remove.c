@@ -186,7 +186,8 @@ test_refusals (void **state)
         { FUOTA_IMAGE_REMOVE, "", FUOTA_NOT_FOUND, "image: none" },
         { FUOTA_IMAGE_REMOVE, "222", FUOTA_NOT_FOUND, "image: 222" },
         { FUOTA_IMAGE_REMOVE, "no hash", FUOTA_NOT_FOUND, "64 hex digits" },
-        { FUOTA_IMAGE_REMOVE, "1111", FUOTA_NOT_NOW, "deployment-aa" },
+        { FUOTA_IMAGE_REMOVE, "1111", FUOTA_NOT_NOW, "deployment aaaaaaaa" },
+        { FUOTA_IMAGE_REMOVE, "1111", FUOTA_NOT_NOW, "and others" },
     };
     unsigned before = s_all_rows (world);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
