@@ -117,6 +117,33 @@ fuota_ask_settle (fuota_device_t *device, fuota_effects_t *out)
     device->command.size = 0;
 }
 
+//  An outcome of what is asked: not of an earlier attempt, or of row 0 once
+//  ours is settled.
+static bool
+s_is_ours (const fuota_device_t *device, const fuota_happening_t *happening)
+{
+    return happening->kind == FUOTA_OUTCOME &&
+           device->asked != FUOTA_ASKED_NOT && device->row &&
+           happening->outcome->row == device->row;
+}
+
+bool
+fuota_ask_on_air (const fuota_device_t *device,
+    const fuota_happening_t *happening)
+{
+    return device->asked == FUOTA_ASKED_SENT ||
+           (s_is_ours (device, happening) &&
+               happening->outcome->kind == FUOTA_SENT);
+}
+
+void
+fuota_ask_started (fuota_device_t *device, int64_t away, int64_t now)
+{
+    if (device->wake_at && device->asked > FUOTA_ASKED_KEY &&
+        device->asked_at <= now - away && device->sent_at <= now - away)
+        device->wake_at += away;
+}
+
 //  Another attempt, if there is one left.
 static fuota_ask_t
 s_again (fuota_subject_t self, const fuota_env_t *env, fuota_effects_t *out)
@@ -139,10 +166,6 @@ s_outcome (fuota_subject_t self, const fuota_outcome_t *outcome,
     const fuota_env_t *env, int64_t wait, fuota_effects_t *out)
 {
     fuota_device_t *device = self.device;
-    //  Of an earlier attempt; or of row 0, once ours is settled
-    if (device->asked == FUOTA_ASKED_NOT || !device->row ||
-        outcome->row != device->row)
-        return FUOTA_ASK_WAIT;
     device->row = 0;  //  Settled: it leaves the outbox with this batch
     if (outcome->kind == FUOTA_NEVER)
         return FUOTA_ASK_NEVER;
@@ -168,7 +191,9 @@ fuota_ask_take (fuota_subject_t self, const fuota_happening_t *happening,
 {
     fuota_device_t *device = self.device;
     if (happening->kind == FUOTA_OUTCOME)
-        return s_outcome (self, happening->outcome, env, wait, out);
+        return s_is_ours (device, happening)
+                   ? s_outcome (self, happening->outcome, env, wait, out)
+                   : FUOTA_ASK_WAIT;
     if (device->asked == FUOTA_ASKED_NOT)
         return self.group->paused ? FUOTA_ASK_WAIT : FUOTA_ASK_BEGIN;
     if (device->asked == FUOTA_ASKED_KEY)

@@ -252,6 +252,25 @@ s_write (fuota_group_t *group, const fuota_env_t *env, fuota_effects_t *out)
     group->wake_at = 0;
 }
 
+void
+fuota_pen_started (fuota_group_t *group, int64_t now)
+{
+    //  What became of a fragment meanwhile is about to be said
+    if (group->pen == FUOTA_PEN_TAKEN &&
+        group->wake_at < now + FUOTA_STAGE_BEHIND)
+        group->wake_at = now + FUOTA_STAGE_BEHIND;
+}
+
+void
+fuota_pen_resumed (fuota_group_t *group, const fuota_env_t *env)
+{
+    //  A fragment on its way keeps its deadline, the next one its place
+    if (group->pen != FUOTA_PEN_TAKEN && group->pen != FUOTA_PEN_WRITTEN)
+        group->wake_at = group->pen == FUOTA_PEN_UP
+                             ? group->pen_at + env->deployment->period
+                             : env->now;
+}
+
 //  The fragment is on air, or was taken and nothing more is known of it.
 static void
 s_sent (fuota_group_t *group, const fuota_env_t *env)

@@ -77,12 +77,8 @@ s_session_starts (fuota_subject_t self, const fuota_happening_t *happening,
     fuota_device_t *device = self.device;
     if (device->end != FUOTA_END_NONE || device->step >= FUOTA_STEP_READY)
         return;
-    bool sent = device->asked == FUOTA_ASKED_SENT ||
-                (happening->kind == FUOTA_OUTCOME && device->row &&
-                    happening->outcome->row == device->row &&
-                    happening->outcome->kind == FUOTA_SENT);
-    bool asked =
-        device->step == FUOTA_STEP_SESSION && (sent || device->tries > 1);
+    bool asked = device->step == FUOTA_STEP_SESSION &&
+                 (fuota_ask_on_air (device, happening) || device->tries > 1);
     if (asked || device->session) {
         device->session = self.group->session;
         fuota_stage_enter (self, FUOTA_STEP_READY, env, out);
@@ -161,19 +157,14 @@ s_device (fuota_subject_t self, const fuota_happening_t *happening,
 static void
 s_started (fuota_subject_t self, int64_t away, int64_t now)
 {
-    fuota_device_t *device = self.device;
-    if (!device) {
-        if (self.group->phase == FUOTA_SETTING_UP &&
-            self.group->started <= now - away)
-            self.group->setup_deadline += away;
-        //  What became of a fragment meanwhile is about to be said
-        if (self.group->pen == FUOTA_PEN_TAKEN &&
-            self.group->wake_at < now + FUOTA_STAGE_BEHIND)
-            self.group->wake_at = now + FUOTA_STAGE_BEHIND;
+    if (self.device) {
+        fuota_ask_started (self.device, away, now);
+        return;
     }
-    else if (device->wake_at && device->asked > FUOTA_ASKED_KEY &&
-             device->asked_at <= now - away && device->sent_at <= now - away)
-        device->wake_at += away;
+    if (self.group->phase == FUOTA_SETTING_UP &&
+        self.group->started <= now - away)
+        self.group->setup_deadline += away;
+    fuota_pen_started (self.group, now);
 }
 
 void
@@ -224,11 +215,7 @@ fuota_stage_resume (fuota_group_t *group, const fuota_env_t *env,
     if (!group->paused || group->phase >= FUOTA_FINISHING)
         return FUOTA_EBUSY;
     group->paused = false;
-    //  A fragment on its way keeps its deadline, the next one its place
-    if (group->pen != FUOTA_PEN_TAKEN && group->pen != FUOTA_PEN_WRITTEN)
-        group->wake_at = group->pen == FUOTA_PEN_UP
-                             ? group->pen_at + env->deployment->period
-                             : env->now;
+    fuota_pen_resumed (group, env);
     fuota_effects_line (out, false, "phase", fuota_phase_name (group),
         "resumed");
     out->wake_devices = out->wake_group = true;

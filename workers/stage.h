@@ -106,6 +106,11 @@ void fuota_status_hear (fuota_subject_t self,
     const fuota_happening_t *happening, const fuota_env_t *env,
     fuota_effects_t *out);
 
+//  The sender's pen (workers/fragmentation.c), once the engine is back or a
+//  pause is over.
+void fuota_pen_started (fuota_group_t *group, int64_t now);
+void fuota_pen_resumed (fuota_group_t *group, const fuota_env_t *env);
+
 //  The stage that a step, a phase belongs to; NULL at the end.
 const fuota_stage_t *fuota_stage_of_step (Step step);
 const fuota_stage_t *fuota_stage_of_phase (Phase phase);
@@ -180,6 +185,14 @@ void fuota_ask_key (fuota_subject_t self, const fuota_env_t *env,
 
 //  The answer came, or nothing more is wanted.
 void fuota_ask_settle (fuota_device_t *device, fuota_effects_t *out);
+
+//  What is asked was on air, or this is the word that it is.
+bool fuota_ask_on_air (const fuota_device_t *device,
+    const fuota_happening_t *happening);
+
+//  Nobody listened for so long: time that the device had to answer before is
+//  added, what was asked since is not moved.
+void fuota_ask_started (fuota_device_t *device, int64_t away, int64_t now);
 
 //  Send a command that is not asked for an answer.
 void fuota_ask_tell (const fuota_command_t *command, const fuota_env_t *env,
