@@ -11,7 +11,7 @@ fuota_fuzz (inquiry LIBS chirpstack control_core)
 
 #  A ZeroMQ back end as a host.
 fuota_test (unit zmq_host LIBS zmq_host)
-fuota_test (actor zmq_actor LIBS zmq_actor TIMEOUT 60)
+fuota_test (actor zmq_actor LIBS zmq_actor)
 fuota_fuzz (zmq LIBS zmq_host)
 fuota_bench (intake LIBS zmq_actor scratch PkgConfig::JANSSON)
 target_compile_definitions (bench_intake PRIVATE
@@ -25,13 +25,13 @@ target_link_libraries (example_back_end PRIVATE fuota_warnings schema
 #  The back end is Debian's own Python
 add_test (NAME system/zmq COMMAND ${FUOTA_DEBIAN_PYTHON} -B
     ${CMAKE_CURRENT_SOURCE_DIR}/system/test_zmq.py)
-set_tests_properties (system/zmq PROPERTIES LABELS system TIMEOUT 300
+set_tests_properties (system/zmq PROPERTIES LABELS system
     SKIP_RETURN_CODE 77 ENVIRONMENT FUOTA_BUILD=${CMAKE_BINARY_DIR})
 if (FUOTA_MQTT AND FUOTA_GRPC)
     pkg_check_modules (MOSQUITTO REQUIRED IMPORTED_TARGET libmosquitto)
-    fuota_test (actor chirpstack_actor LIBS chirpstack_actor TIMEOUT 60)
-    fuota_test (actor lora_actor LIBS lora_actor TIMEOUT 60)
-    fuota_test (actor mqtt_link LIBS chirpstack_actor TIMEOUT 60)
+    fuota_test (actor chirpstack_actor LIBS chirpstack_actor)
+    fuota_test (actor lora_actor LIBS lora_actor)
+    fuota_test (actor mqtt_link LIBS chirpstack_actor)
     fuota_system (standin)
     fuota_bench (clock LIBS PkgConfig::CZMQ PkgConfig::MOSQUITTO)
     target_compile_definitions (bench_clock PRIVATE
@@ -43,8 +43,7 @@ if (FUOTA_MQTT AND FUOTA_GRPC)
     fuota_system (fleet)
     #  Their packages are installed once for a build
     set_tests_properties (system/standin system/chirpstack
-        system/rehearse system/fleet PROPERTIES
-        TIMEOUT 900 RESOURCE_LOCK standin)
+        system/rehearse system/fleet PROPERTIES RESOURCE_LOCK standin)
     #  A network's time does not wait for the other tests
     set_tests_properties (system/fleet PROPERTIES PROCESSORS 2)
 endif ()

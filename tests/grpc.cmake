@@ -14,7 +14,7 @@ if (FUOTA_GRPC)
     fuota_library (grpc_loopback grpc_loopback.c)
     target_link_libraries (grpc_loopback PUBLIC grpc_server PkgConfig::SSL
         PkgConfig::CRYPTO)
-    fuota_test (actor grpc_link LIBS grpc_link grpc_loopback TIMEOUT 60)
+    fuota_test (actor grpc_link LIBS grpc_link grpc_loopback)
 
     #  The reference is left out where libcurl's headers are missing
     fuota_bench (grpc LIBS grpc_link grpc_loopback)

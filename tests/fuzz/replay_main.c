@@ -3,8 +3,9 @@
 //  replay - run a fuzz target over files, for compilers without libFuzzer.
 //
 //  Each argument is a file or a folder of files. Every input is also tried
-//  cut at each of its first 64 lengths and with single bytes flipped, so a
-//  small corpus still reaches the error paths.
+//  cut at each of its first 64 lengths and with single bits flipped, so a
+//  small corpus still reaches the error paths. The bits are those that change
+//  a protobuf tag's wire type, its field, and whether another byte follows.
 
 #include <dirent.h>
 #include <stdint.h>
@@ -37,14 +38,15 @@ s_file (const char *path)
     static uint8_t data [1 << 20];
     size_t size = fread (data, 1, sizeof data, file);
     fclose (file);
+    static const uint8_t flips [] = { 1, 8, 128 };
     s_try (data, size);
     for (size_t cut = 0; cut < size && cut < 64; cut++)
         s_try (data, cut);
     for (size_t at = 0; at < size && at < 256; at++)
-        for (unsigned bit = 0; bit < 8; bit++) {
-            data [at] ^= (uint8_t) (1u << bit);
+        for (size_t i = 0; i < sizeof flips; i++) {
+            data [at] ^= flips [i];
             s_try (data, size);
-            data [at] ^= (uint8_t) (1u << bit);
+            data [at] ^= flips [i];
         }
     return 0;
 }
