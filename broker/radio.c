@@ -165,6 +165,21 @@ s_alive (fuota_radio_t *self, uint64_t gateway, bool heard, int64_t now)
     s_change (self, slot, now);
 }
 
+//  It heard something just now, so it is there. The host goes by statistics
+//  only, and is asked seldom.
+static void
+s_awake (fuota_radio_t *self, uint64_t gateway, int64_t now)
+{
+    slot_t *slot = s_slot (self, FUOTA_TABLE_GATEWAY, fuota_key_eui (gateway));
+    fuota_gateway_t *record = &slot->record.gateway;
+    if (record->state != FUOTA_GATEWAY_NEVER_SEEN &&
+        record->state != FUOTA_GATEWAY_OFFLINE)
+        return;
+    record->state = FUOTA_GATEWAY_ONLINE;
+    record->said_at = now;
+    s_change (self, slot, now);
+}
+
 static void
 s_uplink (fuota_radio_t *self, const fuota_event_t *event, int64_t now)
 {
@@ -186,6 +201,8 @@ s_uplink (fuota_radio_t *self, const fuota_event_t *event, int64_t now)
             continue;
         s_count (reception, event->gateways [i]);
         s_alive (self, event->gateways [i], true, now);
+        if (now - event->received_at < MINUTE)
+            s_awake (self, event->gateways [i], now);
     }
     if (reception->uplinks >= FADE)
         s_fade (reception);

@@ -52,7 +52,7 @@ s_close (rig_t *rig)
 static void
 s_uplink (rig_t *rig, uint64_t dev_eui, const char *gateways)
 {
-    fuota_event_t event = { .dev_eui = dev_eui };
+    fuota_event_t event = { .dev_eui = dev_eui, .received_at = rig->now };
     for (; *gateways; gateways++)
         event.gateways [event.gateways_count++] = (uint64_t) *gateways;
     assert_int_equal (fuota_radio_take (rig->radio, &event, rig->now), 0);
@@ -313,6 +313,17 @@ test_radio__states (void **state)
     fuota_radio_take (rig.radio, &event, NOW + 2000);
     got = s_gateway (&rig, 'a');
     assert_true (got.said_at == NOW + 2000 && got.heard_at == NOW);
+    assert_int_equal (got.state, FUOTA_GATEWAY_OFFLINE);
+    //  An uplink that waited somewhere says nothing of now; a fresh one does
+    fuota_event_t uplink = { .dev_eui = 8,
+        .received_at = NOW - 3600000,
+        .gateways_count = 1,
+        .gateways = { 'a' } };
+    fuota_radio_take (rig.radio, &uplink, NOW + 3000);
+    assert_int_equal (s_gateway (&rig, 'a').state, FUOTA_GATEWAY_OFFLINE);
+    uplink.received_at = NOW + 4000;
+    fuota_radio_take (rig.radio, &uplink, NOW + 4000);
+    assert_int_equal (s_gateway (&rig, 'a').state, FUOTA_GATEWAY_ONLINE);
     s_close (&rig);
 }
 
