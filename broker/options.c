@@ -202,7 +202,8 @@ s_option (fuota_options_t *self, int argc, char **argv, int *at)
     const fuota_options_row_t *row = s_find (self->what, name);
     if (!row)
         return s_fault (self, name, "unknown option",
-            "those of --help for this command");
+            self->what == FUOTA_DO_HELP ? "those of every command before it"
+                                        : "those of --help for this command");
     if (row->kind == FLAG && text)
         return s_fault (self, name, text + 1, "no value");
     text = text ? text + 1 : NULL;
@@ -236,6 +237,14 @@ s_endpoints (fuota_options_t *self)
     if (size > tail && strcmp (self->control + size - tail, "control") == 0)
         snprintf (self->events, sizeof self->events, "%.*sevents",
             (int) (size - tail), self->control);
+}
+
+//  An option before the command; those of every command may stand there.
+static bool
+s_is_early (const char *word)
+{
+    return strncmp (word, "--", 2) == 0 && strcmp (word, "--help") &&
+           strcmp (word, "--version");
 }
 
 //  A command of two words, if it is one.
@@ -292,13 +301,17 @@ fuota_options_parse (fuota_options_t *self, int argc, char **argv)
     *self = (fuota_options_t){ .what = FUOTA_DO_HELP,
         .timeout = 10,
         .direction = -1 };
-    if (argc < 2)
+    int at = 1;
+    for (; at < argc && s_is_early (argv [at]); at++)
+        if (s_option (self, argc, argv, &at))
+            return -1;
+    if (at >= argc)
         return s_fault (self, "command", "none", "those of fuotactl --help");
-    bool two = s_two_words (self, argv [1], argv [2]);
-    if (!two && s_command (self, argv [1]))
+    bool two = s_two_words (self, argv [at], argv [at + 1]);
+    if (!two && s_command (self, argv [at]))
         return -1;
     bool only_words = false;
-    for (int i = two ? 3 : 2; i < argc; i++) {
+    for (int i = at + 1 + two; i < argc; i++) {
         if (!only_words && strcmp (argv [i], "--") == 0)
             only_words = true;
         else if (!only_words && strncmp (argv [i], "--", 2) == 0) {
@@ -338,7 +351,7 @@ s_help_all (FILE *out)
             fuota_options_commands [i].about);
     fprintf (out,
         "\nAn ID is 32 hex digits, a unique beginning of at least 4, or a "
-        "name.\n\nOptions of every command:\n");
+        "name.\n\nOptions of every command, also before it:\n");
 }
 
 static void

@@ -40,6 +40,11 @@ test_options__faults_name_what_is_allowed (void **state)
         { { "list", "a" }, "list: a; allowed no argument" },
         { { "list", "--dr", "5" },
             "--dr: unknown option; allowed those of --help for this command" },
+        { { "--dr", "5", "deploy", "f" },
+            "--dr: unknown option; allowed those of every command before it" },
+        { { "--json" }, "command: none; allowed those of fuotactl --help" },
+        { { "--timeout", "list" },
+            "--timeout: list; allowed a whole number below 2^32" },
         { { "list", "--json=1" }, "--json: 1; allowed no value" },
         { { "list", "--timeout" },
             "--timeout: no value; allowed a whole number below 2^32" },
@@ -134,6 +139,8 @@ test_options__endpoints (void **state)
         NULL };
     static const char *const beside [] = { "list", "--endpoint",
         "ipc:///a/control", NULL };
+    static const char *const before [] = { "--json",
+        "--endpoint=ipc:///c/control", "list", NULL };
     unsetenv ("FUOTA_CONTROL");
     unsetenv ("FUOTA_EVENTS");
     s_parse (list);
@@ -143,6 +150,10 @@ test_options__endpoints (void **state)
     assert_string_equal (s_options.events, "");
     s_parse (beside);
     assert_string_equal (s_options.events, "ipc:///a/events");
+    s_parse (before);
+    assert_int_equal (s_options.what, FUOTA_DO_LIST);
+    assert_true (s_options.json);
+    assert_string_equal (s_options.events, "ipc:///c/events");
     setenv ("FUOTA_CONTROL", "ipc:///b/control", 1);
     setenv ("FUOTA_EVENTS", "ipc:///b/told", 1);
     s_parse (list);
