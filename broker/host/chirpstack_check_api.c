@@ -120,7 +120,8 @@ s_say_gateways (inquiry_t *self)
         (unsigned) count [NEVER]);
     if (!count [ONLINE])
         fuota_inquiry_wrong (self, "gateways", words,
-            "nothing can be sent; are they connected, and of this tenant?");
+            "nothing can be sent; are they connected, of this tenant, and did "
+            "they send statistics?");
     else if (count [OFFLINE] || count [NEVER])
         fuota_inquiry_warn (self, "gateways", words,
             "fragments for those wait and expire: name others with --gateway");

@@ -11,6 +11,8 @@
 #include "workers/package/gpstime.h"
 #include "workers/package/mckey.h"
 
+#define FIRST_STATS 2000  //  The connection is there by then
+
 enum { DUE_DEVICE, DUE_UPLINK, DUE_BEGIN, DUE_END, DUE_STATS };
 
 typedef struct {
@@ -103,7 +105,8 @@ s_begin_all (fuota_lora_t *self)
     for (uint32_t i = 0; i < sim->gateways; i++) {
         fuota_lora_gateway_init (&self->gateway [i], &self->world, i,
             self->config.first_gateway + i);
-        fuota_sim_heap_put (&self->heap, self->now, DUE_STATS, i, NULL);
+        fuota_sim_heap_put (&self->heap, self->now + FIRST_STATS, DUE_STATS, i,
+            NULL);
     }
     for (uint32_t i = 0; i < sim->devices; i++) {
         s_node_t *node = &self->node [i];
