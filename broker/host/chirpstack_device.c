@@ -123,17 +123,22 @@ s_got_put (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 {
     char id [41];
     if (fuota_chirpstack_got_id (message, id))
-        job->step = FUOTA_CALL_LOOK;
+        fuota_chirpstack_lost (self, job, "", now);
     else
         s_queued (self, job, id, now);
 }
 
+//  What cannot be read does not say that the command is not there.
 static void
 s_got_look (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 {
     char id [41];
-    if (fuota_chirpstack_got_queue (message, &job->want, id))
+    int rc = fuota_chirpstack_got_queue (message, &job->want, id);
+    if (rc == FUOTA_ENOTFOUND)
         fuota_chirpstack_finish (self, job, FUOTA_RETRY, "not queued", now);
+    else if (rc)
+        fuota_chirpstack_lost (self, job,
+            "answer of the host was not understood", now);
     else
         s_queued (self, job, id, now);
 }

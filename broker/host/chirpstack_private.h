@@ -131,6 +131,10 @@ void fuota_chirpstack_done (fuota_chirpstack_t *self,
 void fuota_chirpstack_nonsense (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, int64_t now);
 
+//  An answer is lost: what became of the call is asked where that matters.
+void fuota_chirpstack_lost (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, const char *text, int64_t now);
+
 //  A job's first step, by what is wanted.
 void fuota_chirpstack_begin (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, int64_t now);

@@ -130,8 +130,8 @@ s_probed (self_t *self, job_t *job, fuota_chirpstack_answer_t answer,
 }
 
 //  A call that may have been carried out: ask where it matters.
-static void
-s_lost (self_t *self, job_t *job, const char *text, int64_t now)
+void
+fuota_chirpstack_lost (self_t *self, job_t *job, const char *text, int64_t now)
 {
     if (job->step == FUOTA_CALL_ENQUEUE || job->step == FUOTA_CALL_PUT) {
         job->step =
@@ -163,7 +163,7 @@ fuota_chirpstack_step (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
             s_row (job->step)->got (self, job, message, now);
             break;
         case FUOTA_ANSWER_LOST:
-            s_lost (self, job, text, now);
+            fuota_chirpstack_lost (self, job, text, now);
             break;
         case FUOTA_ANSWER_GONE:
             s_gone (self, job, job->step, now);

@@ -513,6 +513,33 @@ test_chirpstack__command_by_enqueue (void **state)
     }
 }
 
+//  Neither the answer to Enqueue nor the queue can be read. That is no word on
+//  whether the command is there: not put again, a device has one at a time.
+static void
+test_chirpstack__queue_not_understood (void **state)
+{
+    static const uint8_t nonsense [] = { 0xff, 0xff };
+    (void) state;
+    fuota_chirpstack_t *self = s_new (false, "");
+    fuota_downlink_t want = s_want (FUOTA_UNICAST);
+    want.data.size = 2;
+    want.data.bytes [0] = 1;
+    fuota_chirpstack_take (self, &want, NOW);
+    fuota_chirpstack_call_t call =
+        s_called (self, "DeviceService/Enqueue", NOW);
+    fuota_chirpstack_answer (self, call.tag, FUOTA_GRPC_OK, false, "",
+        fuota_slice (nonsense, sizeof nonsense), NOW);
+    s_quiet (self, NOW + 999);
+    call = s_called (self, "DeviceService/GetQueue", NOW + 1000);
+    fuota_chirpstack_answer (self, call.tag, FUOTA_GRPC_OK, false, "",
+        fuota_slice (nonsense, sizeof nonsense), NOW + 1000);
+    s_quiet (self, NOW + 2999);
+    call = s_called (self, "DeviceService/GetQueue", NOW + 3000);
+    s_answer (self, call, FUOTA_GRPC_OK, "", "queue", NOW + 3000);
+    s_outcome (self, FUOTA_TAKEN);
+    s_over (&self, NOW + 3000);
+}
+
 //  With gateway topics a fragment's fate is that of its frames.
 static void
 test_chirpstack__fate_by_gateways (void **state)
@@ -932,6 +959,7 @@ main (void)
         cmocka_unit_test (test_chirpstack__tags_are_merged),
         cmocka_unit_test (test_chirpstack__command_by_mqtt),
         cmocka_unit_test (test_chirpstack__command_by_enqueue),
+        cmocka_unit_test (test_chirpstack__queue_not_understood),
         cmocka_unit_test (test_chirpstack__fate_by_gateways),
         cmocka_unit_test (test_chirpstack__several_gateways),
         cmocka_unit_test (test_chirpstack__given_again),
