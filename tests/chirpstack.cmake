@@ -1,6 +1,7 @@
 #  SPDX-License-Identifier: MIT
 #  ChirpStack as a host.
 fuota_test (unit chirpstack LIBS chirpstack)
+fuota_test (unit chirpstack_air LIBS chirpstack)
 fuota_test (unit chirpstack_event LIBS chirpstack)
 fuota_test (unit chirpstack_inquiry LIBS chirpstack)
 fuota_test (unit provision LIBS provision)

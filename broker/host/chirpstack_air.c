@@ -179,11 +179,23 @@ s_fragment (fuota_chirpstack_air_t *self, fuota_chirpstack_frame_t *frame,
     }
 }
 
+//  A broker may deliver a message twice. It is one frame, and gets one word.
+static bool
+s_repeated (const fuota_chirpstack_air_t *self,
+    const fuota_chirpstack_down_t *down)
+{
+    for (unsigned i = 0; self->waiting && i < FUOTA_CHIRPSTACK_FRAMES; i++)
+        if (self->frames [i].gateway == down->gateway &&
+            self->frames [i].downlink == down->downlink)
+            return true;
+    return false;
+}
+
 void
 fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
     const fuota_chirpstack_down_t *down, int64_t now)
 {
-    if (!down->gateway)
+    if (!down->gateway || s_repeated (self, down))
         return;
     fuota_chirpstack_frame_t *frame = s_frame (self, down, now);
     //  Unconfirmed data down: MHDR, DevAddr, FCtrl, FCnt, ...

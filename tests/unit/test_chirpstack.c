@@ -813,7 +813,7 @@ test_chirpstack__frames_of_others (void **state)
     assert_false (fuota_chirpstack_event_out (self, &event));
     //  More than are remembered: the oldest are told without a word
     for (unsigned n = 0; n < 1024 + 10; n++)
-        s_given (self, 5, THEIRS, NOW);
+        s_given (self, 5 + 10 * n, THEIRS, NOW);
     for (unsigned n = 0; n < 10; n++)
         assert_int_equal (s_told (self).word, 0);
     assert_false (fuota_chirpstack_event_out (self, &event));
