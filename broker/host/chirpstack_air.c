@@ -9,6 +9,7 @@
 //  gives up ten seconds after the fragment's period, that is five later
 #define LINGER 4000
 #define SILENCE 30000  //  So long the host itself remembers a frame
+#define STALE 600000   //  The outbox gave up a row that was never taken
 
 //  ---------------------------------------------------------------------
 //  Groups
@@ -302,6 +303,9 @@ fuota_chirpstack_air_outcome (fuota_chirpstack_air_t *self, int64_t now,
 {
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FATES; i++) {
         fuota_chirpstack_fate_t *fate = &self->fates [i];
+        //  A row may expire, or be withdrawn, while it is not known to be taken
+        if (fate->used && !fate->taken && now >= fate->until + STALE)
+            fate->used = false;
         if (!fate->used)
             continue;
         OutcomeKind kind = s_decide (fate, now);

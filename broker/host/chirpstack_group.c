@@ -141,8 +141,10 @@ s_got_counter (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
     fuota_downlink_t want = job->want;
     job->want.f_cnt = f_cnt;
     fuota_chirpstack_finish (self, job, FUOTA_DONE, "", now);
-    if (f_cnt != want.f_cnt + 1)
+    if (f_cnt != want.f_cnt + 1) {
+        fuota_chirpstack_air_forget (&self->air, want.row, want.owner);
         return;
+    }
     fuota_chirpstack_air_taken (&self->air, want.row, want.owner, want.f_cnt);
     if (!self->config.gateway_prefix [0])
         fuota_chirpstack_say (self, &want, FUOTA_SENT, now);

@@ -89,11 +89,30 @@ test_chirpstack_air__delivered_twice (void **state)
     free (self);
 }
 
+//  Rows that were watched, and of which it was never said that they were taken:
+//  the outbox let them expire. They do not take the places of others for ever.
+static void
+test_chirpstack_air__never_taken (void **state)
+{
+    (void) state;
+    fuota_chirpstack_air_t *self = s_new (1);
+    uint64_t row = 0;
+    while (s_watch (self, row + 1))
+        row++;
+    assert_int_equal (row, FUOTA_CHIRPSTACK_FATES);
+    s_told (self, UNTIL + 300000, -1);  //  It may be told yet
+    assert_false (s_watch (self, row + 1));
+    s_told (self, UNTIL + 3600000, -1);
+    assert_true (s_watch (self, row + 1));
+    free (self);
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_chirpstack_air__delivered_twice),
+        cmocka_unit_test (test_chirpstack_air__never_taken),
     };
     return cmocka_run_group_tests_name ("chirpstack_air", tests, NULL, NULL);
 }
