@@ -10,7 +10,7 @@
 
 #define GRACE 1000     //  For a call whose answer is lost
 #define AGAIN 2000     //  Ask again what became of it
-#define LOOKING 15000  //  Then the command is put there again
+#define LOOKING 15000  //  At least; then the command is put there again
 
 typedef fuota_chirpstack_t self_t;
 typedef fuota_chirpstack_job_t job_t;
@@ -100,6 +100,42 @@ s_gone (self_t *self, job_t *job, fuota_chirpstack_step_t step, int64_t now)
         words ? words : "", now);
 }
 
+//  Is it asked what became of another call?
+static bool
+s_asking (fuota_chirpstack_step_t step)
+{
+    return step == FUOTA_CALL_CHECK || step == FUOTA_CALL_LOOK;
+}
+
+//  A call that may have been carried out: ask where it matters.
+void
+fuota_chirpstack_lost (self_t *self, job_t *job, const char *text, int64_t now)
+{
+    if (job->step == FUOTA_CALL_ENQUEUE || job->step == FUOTA_CALL_PUT) {
+        job->step =
+            job->step == FUOTA_CALL_PUT ? FUOTA_CALL_LOOK : FUOTA_CALL_CHECK;
+        job->wake_at = now + GRACE;
+        job->give_up = now + LOOKING;
+        if (job->give_up < job->want.expires_at)
+            job->give_up = job->want.expires_at;
+    }
+    else if (job->step == FUOTA_CALL_CHECK ||
+             (job->step == FUOTA_CALL_LOOK && now < job->give_up))
+        job->wake_at = now + AGAIN;
+    else
+        fuota_chirpstack_finish (self, job, FUOTA_RETRY, text, now);
+}
+
+//  That says nothing of what may have been carried out before.
+static void
+s_no_access (self_t *self, job_t *job, const char *text, int64_t now)
+{
+    if (s_asking (job->step))
+        fuota_chirpstack_lost (self, job, text, now);
+    else
+        fuota_chirpstack_finish (self, job, FUOTA_RETRY, text, now);
+}
+
 //  With a tenant's key the host says the same of what does not exist and of a
 //  key that was revoked. Something that must exist tells them apart: without
 //  that, one deleted device would stop everything, or one revoked key end
@@ -108,8 +144,7 @@ static void
 s_unsure (self_t *self, job_t *job, int64_t now)
 {
     if (!s_application (self, job)) {
-        fuota_chirpstack_finish (self, job, FUOTA_RETRY,
-            "API: no access, or no such thing", now);
+        s_no_access (self, job, "API: no access, or no such thing", now);
         return;
     }
     job->before = job->step;
@@ -125,25 +160,9 @@ s_probed (self_t *self, job_t *job, fuota_chirpstack_answer_t answer,
     else {
         self->stats.refused_token +=
             answer == FUOTA_ANSWER_TOKEN || answer == FUOTA_ANSWER_UNSURE;
-        fuota_chirpstack_finish (self, job, FUOTA_RETRY, "API: no access", now);
+        job->step = job->before;
+        s_no_access (self, job, "API: no access", now);
     }
-}
-
-//  A call that may have been carried out: ask where it matters.
-void
-fuota_chirpstack_lost (self_t *self, job_t *job, const char *text, int64_t now)
-{
-    if (job->step == FUOTA_CALL_ENQUEUE || job->step == FUOTA_CALL_PUT) {
-        job->step =
-            job->step == FUOTA_CALL_PUT ? FUOTA_CALL_LOOK : FUOTA_CALL_CHECK;
-        job->wake_at = now + GRACE;
-        job->give_up = now + LOOKING;
-    }
-    else if (job->step == FUOTA_CALL_CHECK ||
-             (job->step == FUOTA_CALL_LOOK && now < job->give_up))
-        job->wake_at = now + AGAIN;
-    else
-        fuota_chirpstack_finish (self, job, FUOTA_RETRY, text, now);
 }
 
 void
@@ -151,12 +170,11 @@ fuota_chirpstack_step (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
     fuota_chirpstack_answer_t answer, const char *text, fuota_slice_t message,
     int64_t now)
 {
-    bool asking = job->step == FUOTA_CALL_CHECK || job->step == FUOTA_CALL_LOOK;
     if (job->step == FUOTA_CALL_PROBE) {
         s_probed (self, job, answer, now);
         return;
     }
-    if (answer == FUOTA_ANSWER_LATER && asking)
+    if (answer == FUOTA_ANSWER_LATER && s_asking (job->step))
         answer = FUOTA_ANSWER_LOST;
     switch (answer) {
         case FUOTA_ANSWER_GOOD:
@@ -173,10 +191,7 @@ fuota_chirpstack_step (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
             break;
         case FUOTA_ANSWER_TOKEN:
             self->stats.refused_token++;
-            if (job->step == FUOTA_CALL_CHECK)
-                job->wake_at = now + AGAIN;
-            else
-                fuota_chirpstack_finish (self, job, FUOTA_RETRY, text, now);
+            s_no_access (self, job, text, now);
             break;
         default:
             if (answer == FUOTA_ANSWER_ALREADY &&

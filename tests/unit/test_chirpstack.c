@@ -540,6 +540,65 @@ test_chirpstack__queue_not_understood (void **state)
     s_over (&self, NOW + 3000);
 }
 
+//  A fragment's Enqueue, or a command's, was lost, and then the API gives no
+//  access: that is no word on whether it was carried out.
+static void
+test_chirpstack__no_access_while_asking (void **state)
+{
+    static const struct {
+        const char *name, *text;
+        bool fragment;
+        int probe;  //  16: an application is known, and is asked for
+    } cases [] = {
+        { "fragment, token", "InvalidSignature", true, 0 },
+        { "fragment, who knows", "", true, 0 },
+        { "fragment, who knows, no", "", true, FUOTA_GRPC_UNAUTHENTICATED },
+        { "fragment, who knows, away", "", true, FUOTA_GRPC_UNAVAILABLE },
+        { "command, token", "InvalidSignature", false, 0 },
+        { "command, who knows", "", false, 0 },
+        { "command, who knows, no", "", false, FUOTA_GRPC_UNAUTHENTICATED },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool fragment = cases [i].fragment;
+        const char *ask =
+            fragment ? "MulticastGroupService/Get" : "DeviceService/GetQueue";
+        int64_t now = NOW + 1000;
+        print_message ("%s\n", cases [i].name);
+        fuota_chirpstack_t *self = s_new (false, "");
+        fuota_downlink_t want =
+            s_want (fragment ? FUOTA_FRAGMENT : FUOTA_UNICAST);
+        want.data.size = 2;
+        want.data.bytes [0] = 1;
+        if (!fragment)
+            want.expires_at = NOW + 100000;
+        if (cases [i].probe)
+            strcpy (want.application, APP);
+        fuota_chirpstack_take (self, &want, NOW);
+        fuota_chirpstack_call_t call = s_called (self,
+            fragment ? "MulticastGroupService/Enqueue"
+                     : "DeviceService/Enqueue",
+            NOW);
+        s_answer (self, call, FUOTA_GRPC_UNAVAILABLE, "", NULL, NOW);
+        for (unsigned n = 0; n < 40; n++, now += 2000) {
+            call = s_called (self, ask, now);
+            s_answer (self, call, FUOTA_GRPC_UNAUTHENTICATED, cases [i].text,
+                NULL, now);
+            if (cases [i].probe)
+                s_answer (self, s_called (self, "ApplicationService/Get", now),
+                    cases [i].probe, "", NULL, now);
+            s_quiet (self, now + 1999);
+        }
+        call = s_called (self, ask, now);
+        s_answer (self, call, FUOTA_GRPC_OK, "", fragment ? "group" : "queue",
+            now);
+        s_outcome (self, FUOTA_TAKEN);
+        if (fragment)
+            s_outcome (self, FUOTA_SENT);
+        s_over (&self, now);
+    }
+}
+
 //  With gateway topics a fragment's fate is that of its frames.
 static void
 test_chirpstack__fate_by_gateways (void **state)
@@ -960,6 +1019,7 @@ main (void)
         cmocka_unit_test (test_chirpstack__command_by_mqtt),
         cmocka_unit_test (test_chirpstack__command_by_enqueue),
         cmocka_unit_test (test_chirpstack__queue_not_understood),
+        cmocka_unit_test (test_chirpstack__no_access_while_asking),
         cmocka_unit_test (test_chirpstack__fate_by_gateways),
         cmocka_unit_test (test_chirpstack__several_gateways),
         cmocka_unit_test (test_chirpstack__given_again),
