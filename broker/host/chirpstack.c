@@ -196,7 +196,7 @@ fuota_chirpstack_finish (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
     fuota_chirpstack_free (self, job);
 }
 
-void
+bool
 fuota_chirpstack_queued (fuota_chirpstack_t *self, const fuota_downlink_t *want,
     const char *item, int64_t now)
 {
@@ -208,9 +208,11 @@ fuota_chirpstack_queued (fuota_chirpstack_t *self, const fuota_downlink_t *want,
         .until = until + LINGER };
     memcpy (wait.deployment, want->deployment, sizeof wait.deployment);
     if (!fuota_chirpstack_unuuid (item, wait.item))
-        return;  //  Its fate cannot be known; the outbox gives it up in time
-    if (fuota_chirpstack_book_wait (&self->book, &wait, &fate))
-        fuota_chirpstack_say (self, want, fate, now);
+        return false;  //  It cannot be known; the outbox gives it up in time
+    if (!fuota_chirpstack_book_wait (&self->book, &wait, &fate))
+        return false;
+    fuota_chirpstack_say (self, want, fate, now);
+    return true;
 }
 
 //  ---------------------------------------------------------------------
@@ -353,9 +355,13 @@ fuota_chirpstack_publish (fuota_chirpstack_t *self, int64_t now,
             "command cannot be written", now);
         return fuota_chirpstack_publish (self, now, publication);
     }
+    //  Its txack may overtake the broker's word. One that is there already is
+    //  of an earlier life of the engine, in which it was published
+    if (fuota_chirpstack_queued (self, want, job->item, now)) {
+        fuota_chirpstack_free (self, job);
+        return fuota_chirpstack_publish (self, now, publication);
+    }
     fuota_chirpstack_answered (self, want, now);
-    //  Its txack may overtake the broker's word
-    fuota_chirpstack_queued (self, want, job->item, now);
     job->flying = true;
     job->serial = ++self->serial;
     job->wake_at = now + PATIENCE;

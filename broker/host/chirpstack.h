@@ -118,8 +118,8 @@ void fuota_chirpstack_tell (fuota_chirpstack_t *self,
 
 //  A command is in the device's queue under that UUID, or will be: the fate of
 //  the item, when it is heard, is that of the row. Forgotten some time after
-//  it has expired.
-void fuota_chirpstack_queued (fuota_chirpstack_t *self,
+//  it has expired. True if its fate was heard before, and is told now.
+bool fuota_chirpstack_queued (fuota_chirpstack_t *self,
     const fuota_downlink_t *want, const char *item, int64_t now);
 
 //  Whether the topics are heard from now on; what is said meanwhile is lost.

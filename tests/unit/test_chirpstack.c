@@ -464,6 +464,35 @@ test_chirpstack__command_by_mqtt (void **state)
     }
 }
 
+//  The engine was begun anew, and hears what became of a command of before: it
+//  is not put into the device's queue again.
+static void
+test_chirpstack__fate_of_an_earlier_life (void **state)
+{
+    (void) state;
+    char body [512], item [37] = "";
+    fuota_chirpstack_t *self = s_new (true, "");
+    fuota_chirpstack_publication_t publication;
+    fuota_downlink_t want = s_want (FUOTA_UNICAST);
+    want.data.size = 2;
+    want.data.bytes [0] = 1;
+    memcpy (item, s_vector ("command").data + 2, 36);
+    snprintf (body, sizeof body,
+        "{\"deviceInfo\":{\"applicationId\":\"" APP "\",\"devEui\":"
+        "\"70b3d5f1c0000a01\"},\"queueItemId\":\"%s\"}",
+        item);
+    fuota_chirpstack_heard (self,
+        "application/" APP "/device/70b3d5f1c0000a01/event/txack",
+        fuota_slice ((const uint8_t *) body, strlen (body)), NOW);
+    s_quiet (self, NOW);
+    fuota_chirpstack_take (self, &want, NOW);
+    fuota_chirpstack_call_t call = s_called (self, "DeviceService/Get", NOW);
+    s_answer (self, call, FUOTA_GRPC_OK, "", "device", NOW);
+    assert_false (fuota_chirpstack_publish (self, NOW, &publication));
+    s_outcome (self, FUOTA_SENT);
+    s_over (&self, NOW);
+}
+
 static void
 test_chirpstack__command_by_enqueue (void **state)
 {
@@ -1017,6 +1046,7 @@ main (void)
         cmocka_unit_test (test_chirpstack__root_key_by_profile),
         cmocka_unit_test (test_chirpstack__tags_are_merged),
         cmocka_unit_test (test_chirpstack__command_by_mqtt),
+        cmocka_unit_test (test_chirpstack__fate_of_an_earlier_life),
         cmocka_unit_test (test_chirpstack__command_by_enqueue),
         cmocka_unit_test (test_chirpstack__queue_not_understood),
         cmocka_unit_test (test_chirpstack__no_access_while_asking),
