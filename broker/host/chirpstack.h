@@ -19,8 +19,9 @@
 //                    each; repeated from the start
 //
 //  Events and command/down come by MQTT, calls go by gRPC. What becomes of a
-//  fragment is known only if gateway topics can be read; else SENT comes with
-//  TAKEN.
+//  fragment is known only if gateway topics can be read; else SENT comes when
+//  its group's queue is empty (ListQueue): what is put behind another waits
+//  for the host's margin, and expires.
 
 #ifndef FUOTA_CHIRPSTACK_H
 #define FUOTA_CHIRPSTACK_H

@@ -265,6 +265,27 @@ fuota_chirpstack_got_group (fuota_slice_t message, uint32_t *f_cnt,
     return rc;
 }
 
+static bool
+s_waiting (pb_istream_t *stream, const pb_field_t *field, void **arg)
+{
+    bool *waiting = *arg;
+    (void) field;
+    *waiting = true;
+    return pb_read (stream, NULL, stream->bytes_left);
+}
+
+int
+fuota_chirpstack_got_waiting (fuota_slice_t message, bool *waiting)
+{
+    cs_GroupQueue queue = cs_GroupQueue_init_zero;
+    pb_istream_t stream = pb_istream_from_buffer (message.data, message.size);
+    *waiting = false;
+    queue.items.funcs.decode = s_waiting;
+    queue.items.arg = waiting;
+    return pb_decode (&stream, cs_GroupQueue_fields, &queue) ? 0
+                                                             : FUOTA_EFORMAT;
+}
+
 int
 fuota_chirpstack_got_counter (fuota_slice_t message, uint32_t *f_cnt)
 {

@@ -54,6 +54,9 @@ int fuota_chirpstack_got_total (fuota_slice_t message, uint32_t *total);
 int fuota_chirpstack_got_group (fuota_slice_t message, uint32_t *f_cnt,
     uint32_t *mc_addr);
 
+//  Whether a group's queue has anything in it.
+int fuota_chirpstack_got_waiting (fuota_slice_t message, bool *waiting);
+
 //  A fragment into the group's queue; the counter it was given.
 size_t fuota_chirpstack_ask_fragment (const fuota_downlink_t *want,
     uint8_t *out, size_t size);

@@ -5,7 +5,11 @@
 
 #include "broker/host/chirpstack_private.h"
 
-#define AGAIN 2000  //  Ask again what became of it
+#define AGAIN 2000    //  Ask again what became of it
+#define FIRST 1000    //  The host looks at its queues each second
+#define OFTEN 500     //  Ask again whether it is empty
+#define LINGER 4000   //  After its fragment has expired it must be
+#define LONGEST 9000  //  Margin, scheduler and an expiry of a short period
 #define GROUP "/api.MulticastGroupService/"
 
 typedef fuota_chirpstack_t self_t;
@@ -115,18 +119,52 @@ s_got_gateway (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 //  ---------------------------------------------------------------------
 //  Fragments
 
-//  The host has the fragment under that counter. Where nothing more can be
-//  known of it, it is on air.
+//  Without gateway topics its fate cannot be known, but that the queue is empty
+//  can: what is put behind another waits for the host's margin, longer than we
+//  do, and all that follow expire in the queue. What stays for longer is of a
+//  gateway that is away, one of several: their period is long enough for that.
+static void
+s_watch_queue (self_t *self, job_t *job, int64_t now)
+{
+    if (self->config.gateway_prefix [0]) {
+        fuota_chirpstack_free (self, job);
+        return;
+    }
+    job->step = FUOTA_CALL_QUEUE;
+    job->wake_at = now + FIRST;
+    job->give_up = job->want.expires_at + LINGER;
+    if (job->give_up > now + LONGEST)
+        job->give_up = now + LONGEST;
+}
+
+void
+fuota_chirpstack_queue_again (self_t *self, job_t *job, int64_t now)
+{
+    if (now < job->give_up)
+        job->wake_at = now + OFTEN;
+    else
+        fuota_chirpstack_finish (self, job, FUOTA_SENT, "", now);
+}
+
+static void
+s_got_queue (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
+{
+    bool waiting;
+    if (fuota_chirpstack_got_waiting (message, &waiting) || waiting)
+        fuota_chirpstack_queue_again (self, job, now);
+    else
+        fuota_chirpstack_finish (self, job, FUOTA_SENT, "", now);
+}
+
+//  The host has the fragment under that counter.
 static void
 s_taken (self_t *self, job_t *job, uint32_t f_cnt, int64_t now)
 {
-    bool blind = !self->config.gateway_prefix [0];
-    fuota_downlink_t want = job->want;
-    job->want.f_cnt = want.f_cnt = f_cnt;
-    fuota_chirpstack_air_taken (&self->air, want.row, want.owner, f_cnt);
-    fuota_chirpstack_finish (self, job, FUOTA_TAKEN, "", now);
-    if (blind)
-        fuota_chirpstack_say (self, &want, FUOTA_SENT, now);
+    job->want.f_cnt = f_cnt;
+    fuota_chirpstack_air_taken (&self->air, job->want.row, job->want.owner,
+        f_cnt);
+    fuota_chirpstack_say (self, &job->want, FUOTA_TAKEN, now);
+    s_watch_queue (self, job, now);
 }
 
 static void
@@ -137,17 +175,18 @@ s_got_counter (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
         fuota_chirpstack_nonsense (self, job, now);
         return;
     }
-    //  If it tells that the fragment was taken, its frames are known as its
-    fuota_downlink_t want = job->want;
-    job->want.f_cnt = f_cnt;
-    fuota_chirpstack_finish (self, job, FUOTA_DONE, "", now);
-    if (f_cnt != want.f_cnt + 1) {
-        fuota_chirpstack_air_forget (&self->air, want.row, want.owner);
+    fuota_chirpstack_say (self, &job->want, FUOTA_DONE, now)->f_cnt = f_cnt;
+    if (f_cnt != job->want.f_cnt + 1) {
+        fuota_chirpstack_air_forget (&self->air, job->want.row,
+            job->want.owner);
+        fuota_chirpstack_free (self, job);
         return;
     }
-    fuota_chirpstack_air_taken (&self->air, want.row, want.owner, want.f_cnt);
-    if (!self->config.gateway_prefix [0])
-        fuota_chirpstack_say (self, &want, FUOTA_SENT, now);
+    //  It tells that the fragment was taken: its frames are known as its
+    job->want.kind = FUOTA_FRAGMENT;
+    fuota_chirpstack_air_taken (&self->air, job->want.row, job->want.owner,
+        job->want.f_cnt);
+    s_watch_queue (self, job, now);
 }
 
 //  What must be known to see the fragment's frames; then the fragment.
@@ -247,6 +286,8 @@ fuota_chirpstack_group_row (fuota_chirpstack_step_t step)
             "multicast group is gone" },
         [FUOTA_CALL_CHECK] = { GROUP "Get", s_ask_group, s_got_check,
             "multicast group is gone" },
+        [FUOTA_CALL_QUEUE] = { GROUP "ListQueue", s_ask_group, s_got_queue,
+            NULL },
     };
     return step < FUOTA_CALL_STATES ? &rows [step] : NULL;
 }

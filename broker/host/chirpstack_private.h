@@ -33,6 +33,7 @@ typedef enum {
     FUOTA_CALL_SIZE,   //  How many gateways it has
     FUOTA_CALL_ENQUEUE,
     FUOTA_CALL_CHECK,    //  Was it taken?
+    FUOTA_CALL_QUEUE,    //  Is it still in the queue?
     FUOTA_CALL_STATES,   //  Of our own accord: how the gateways are
     FUOTA_CALL_DEVICE,   //  Application and profile of a device
     FUOTA_CALL_PROFILE,  //  KEYS: which LoRaWAN
@@ -54,7 +55,7 @@ typedef struct {
     uint32_t serial;
     fuota_chirpstack_step_t step, before;  //  Before: PROBE
     int64_t wake_at;                       //  Not flying: ask then
-    int64_t give_up;                       //  LOOK
+    int64_t give_up;                       //  LOOK, QUEUE
     fuota_downlink_t want;
     char id [41];  //  Of the group created; of STATES the tenant
     char profile [41];
@@ -129,6 +130,11 @@ void fuota_chirpstack_fragment (fuota_chirpstack_t *self,
 void fuota_chirpstack_done (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, fuota_slice_t message, int64_t now);
 void fuota_chirpstack_nonsense (fuota_chirpstack_t *self,
+    fuota_chirpstack_job_t *job, int64_t now);
+
+//  Ask for the queue again, if it is time yet; else the fragment is said to be
+//  on air.
+void fuota_chirpstack_queue_again (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, int64_t now);
 
 //  An answer is lost: what became of the call is asked where that matters.

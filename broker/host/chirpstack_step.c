@@ -174,6 +174,13 @@ fuota_chirpstack_step (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
         s_probed (self, job, answer, now);
         return;
     }
+    if (job->step == FUOTA_CALL_QUEUE && answer != FUOTA_ANSWER_GOOD) {
+        //  The fragment was taken, whatever is answered now
+        if (answer == FUOTA_ANSWER_GONE)
+            job->give_up = now;
+        fuota_chirpstack_queue_again (self, job, now);
+        return;
+    }
     if (answer == FUOTA_ANSWER_LATER && s_asking (job->step))
         answer = FUOTA_ANSWER_LOST;
     switch (answer) {

@@ -160,6 +160,18 @@ s_gateway_says (fuota_chirpstack_t *self, const char *what, const char *vector)
         NOW);
 }
 
+//  A fragment that was taken at that time is on air: nobody tells, but the
+//  group's queue is empty.
+static void
+s_left (fuota_chirpstack_t *self, int64_t now)
+{
+    s_quiet (self, now + 999);
+    fuota_chirpstack_call_t call =
+        s_called (self, "MulticastGroupService/ListQueue", now + 1000);
+    s_answer (self, call, FUOTA_GRPC_OK, "", NULL, now + 1000);
+    s_outcome (self, FUOTA_SENT);
+}
+
 //  ---------------------------------------------------------------------
 
 //  A fragment's Enqueue by what came of it, and the counter when it is asked
@@ -221,7 +233,7 @@ test_chirpstack__fragment_by_answer (void **state)
         fuota_outcome_t outcome = s_outcome (self, cases [i].kind);
         if (cases [i].kind == FUOTA_TAKEN) {
             assert_int_equal (outcome.f_cnt, 7);
-            s_outcome (self, FUOTA_SENT);
+            s_left (self, NOW + 3000);
         }
         s_over (&self, NOW + 100000);
     }
@@ -245,8 +257,57 @@ test_chirpstack__counter_waits_for_enqueue (void **state)
     call = s_called (self, "MulticastGroupService/Get", NOW + 31000);
     s_answer (self, call, FUOTA_GRPC_OK, "", "group", NOW + 31000);
     assert_int_equal (s_outcome (self, FUOTA_DONE).f_cnt, 8);
-    s_outcome (self, FUOTA_SENT);
+    s_left (self, NOW + 31000);
     s_over (&self, NOW + 31000);
+}
+
+//  Without gateway topics a fragment counts as sent once the group's queue is
+//  empty, for what is put behind another expires there; or when it must be.
+static void
+test_chirpstack__queue_is_left_empty (void **state)
+{
+    static const struct {
+        const char *name;
+        int status;
+        const char *text, *body;
+        bool ends;  //  The queue is not asked for again
+    } cases [] = {
+        { "not understood", 0, "", "\xff\xff", false },
+        { "one of them waits", 0, "", "\x0a\x02\x0a\x00", false },
+        { "lost", FUOTA_GRPC_UNAVAILABLE, "", "", false },
+        { "token", FUOTA_GRPC_UNAUTHENTICATED, "InvalidSignature", "", false },
+        { "who knows", FUOTA_GRPC_UNAUTHENTICATED, "", "", false },
+        { "group gone", FUOTA_GRPC_NOT_FOUND, "", "", true },
+        { "empty", 0, "", "", true },
+    };
+    static const uint8_t counter [] = { 0x08, 7 };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t now = NOW + 1000;
+        print_message ("%s\n", cases [i].name);
+        fuota_chirpstack_t *self = s_new (true, "");
+        fuota_downlink_t want = s_want (FUOTA_FRAGMENT);
+        want.expires_at = NOW + 6000;
+        fuota_chirpstack_take (self, &want, NOW);
+        fuota_chirpstack_call_t call =
+            s_called (self, "MulticastGroupService/Enqueue", NOW);
+        fuota_chirpstack_answer (self, call.tag, 0, false, "",
+            fuota_slice (counter, sizeof counter), NOW);
+        s_outcome (self, FUOTA_TAKEN);
+        s_quiet (self, NOW + 999);
+        for (unsigned n = cases [i].ends ? 1 : 17; n; n--, now += 500) {
+            s_quiet (self, now - 1);
+            assert_int_equal (fuota_chirpstack_due (self), now);
+            call = s_called (self, "MulticastGroupService/ListQueue", now);
+            fuota_chirpstack_answer (self, call.tag, cases [i].status, false,
+                cases [i].text,
+                fuota_slice ((const uint8_t *) cases [i].body,
+                    strlen (cases [i].body) + (i == 1)),
+                now);
+        }
+        s_outcome (self, FUOTA_SENT);
+        s_over (&self, now);
+    }
 }
 
 static fuota_downlink_t
@@ -623,7 +684,7 @@ test_chirpstack__no_access_while_asking (void **state)
             now);
         s_outcome (self, FUOTA_TAKEN);
         if (fragment)
-            s_outcome (self, FUOTA_SENT);
+            s_left (self, now);
         s_over (&self, now);
     }
 }
@@ -1041,6 +1102,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_chirpstack__fragment_by_answer),
         cmocka_unit_test (test_chirpstack__counter_waits_for_enqueue),
+        cmocka_unit_test (test_chirpstack__queue_is_left_empty),
         cmocka_unit_test (test_chirpstack__group_is_made_once),
         cmocka_unit_test (test_chirpstack__no_access_or_no_thing),
         cmocka_unit_test (test_chirpstack__root_key_by_profile),
