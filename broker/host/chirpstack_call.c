@@ -72,6 +72,12 @@ s_timestamp (int64_t at)
     return time;
 }
 
+static int64_t
+s_milliseconds (cs_Timestamp time)
+{
+    return time.seconds * 1000 + time.nanos / 1000000;
+}
+
 size_t
 fuota_chirpstack_ask (const char *id, uint8_t *out, size_t size)
 {
@@ -310,7 +316,11 @@ s_queue_item (pb_istream_t *stream, const pb_field_t *field, void **arg)
     (void) field;
     if (!pb_decode (stream, cs_DeviceItem_fields, &item))
         return pb_read (stream, NULL, stream->bytes_left);
-    if (item.f_port == want->f_port && item.data.size == want->data.size &&
+    //  An attempt of before has the same payload, and another end
+    bool other = item.has_expires_at && want->expires_at &&
+                 s_milliseconds (item.expires_at) != want->expires_at;
+    if (!other && item.f_port == want->f_port &&
+        item.data.size == want->data.size &&
         memcmp (item.data.bytes, want->data.bytes, want->data.size) == 0) {
         memcpy (queue->id, item.id, sizeof item.id);
         queue->found = true;

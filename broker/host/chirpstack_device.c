@@ -9,6 +9,8 @@
 #include "workers/package/mckey.h"
 
 #define PROFILE_TIME 300000  //  An operator may change it
+#define GRACE 1000           //  For a call whose answer is lost
+#define LOOKING 15000        //  At least; then the command is put there again
 #define DEVICE "/api.DeviceService/"
 
 typedef fuota_chirpstack_t self_t;
@@ -118,6 +120,27 @@ s_queued (self_t *self, job_t *job, const char *id, int64_t now)
     fuota_chirpstack_queued (self, &want, id, now);
 }
 
+void
+fuota_chirpstack_look (job_t *job, int64_t at)
+{
+    job->step = FUOTA_CALL_LOOK;
+    job->wake_at = at;
+    job->give_up = at + LOOKING;
+    if (job->give_up < job->want.expires_at)
+        job->give_up = job->want.expires_at;
+}
+
+//  What an earlier life has put there, or is just putting, is known by its
+//  payload only.
+void
+fuota_chirpstack_put (job_t *job, int64_t now)
+{
+    if (job->want.perhaps)
+        fuota_chirpstack_look (job, now + GRACE);
+    else
+        job->step = FUOTA_CALL_PUT;
+}
+
 static void
 s_got_put (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 {
@@ -134,7 +157,11 @@ s_got_look (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 {
     char id [41];
     int rc = fuota_chirpstack_got_queue (message, &job->want, id);
-    if (rc == FUOTA_ENOTFOUND)
+    if (rc == FUOTA_ENOTFOUND && job->want.perhaps) {
+        job->want.perhaps = false;
+        job->step = FUOTA_CALL_PUT;
+    }
+    else if (rc == FUOTA_ENOTFOUND)
         fuota_chirpstack_finish (self, job, FUOTA_RETRY, "not queued", now);
     else if (rc)
         fuota_chirpstack_lost (self, job,

@@ -39,7 +39,7 @@ typedef enum {
     FUOTA_CALL_PROFILE,  //  KEYS: which LoRaWAN
     FUOTA_CALL_KEYS,
     FUOTA_CALL_PUT,     //  UNICAST by Enqueue
-    FUOTA_CALL_LOOK,    //  Was it put there?
+    FUOTA_CALL_LOOK,    //  Was it put there, or is it there of before?
     FUOTA_CALL_TAGS,    //  Read them
     FUOTA_CALL_UPDATE,  //  and write them
     FUOTA_CALL_PROBE,   //  Is it the token, or is there no such thing?
@@ -131,6 +131,10 @@ void fuota_chirpstack_done (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, fuota_slice_t message, int64_t now);
 void fuota_chirpstack_nonsense (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, int64_t now);
+
+//  UNICAST by Enqueue: look for it in the device's queue, or put it there.
+void fuota_chirpstack_look (fuota_chirpstack_job_t *job, int64_t at);
+void fuota_chirpstack_put (fuota_chirpstack_job_t *job, int64_t now);
 
 //  Ask for the queue again, if it is time yet; else the fragment is said to be
 //  on air.

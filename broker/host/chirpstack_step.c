@@ -8,9 +8,8 @@
 #include "broker/host/chirpstack_private.h"
 #include "broker/host/chirpstack_text.h"
 
-#define GRACE 1000     //  For a call whose answer is lost
-#define AGAIN 2000     //  Ask again what became of it
-#define LOOKING 15000  //  At least; then the command is put there again
+#define GRACE 1000  //  For a call whose answer is lost
+#define AGAIN 2000  //  Ask again what became of it
 
 typedef fuota_chirpstack_t self_t;
 typedef fuota_chirpstack_job_t job_t;
@@ -111,13 +110,11 @@ s_asking (fuota_chirpstack_step_t step)
 void
 fuota_chirpstack_lost (self_t *self, job_t *job, const char *text, int64_t now)
 {
-    if (job->step == FUOTA_CALL_ENQUEUE || job->step == FUOTA_CALL_PUT) {
-        job->step =
-            job->step == FUOTA_CALL_PUT ? FUOTA_CALL_LOOK : FUOTA_CALL_CHECK;
+    if (job->step == FUOTA_CALL_PUT)
+        fuota_chirpstack_look (job, now + GRACE);
+    else if (job->step == FUOTA_CALL_ENQUEUE) {
+        job->step = FUOTA_CALL_CHECK;
         job->wake_at = now + GRACE;
-        job->give_up = now + LOOKING;
-        if (job->give_up < job->want.expires_at)
-            job->give_up = job->want.expires_at;
     }
     else if (job->step == FUOTA_CALL_CHECK ||
              (job->step == FUOTA_CALL_LOOK && now < job->give_up))
@@ -233,7 +230,7 @@ fuota_chirpstack_begin (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
     else if (job->want.kind != FUOTA_UNICAST)
         job->step = first [job->want.kind];
     else if (!self->config.unicast_mqtt)
-        job->step = FUOTA_CALL_PUT;
+        fuota_chirpstack_put (job, now);
     else if (fuota_chirpstack_book_where (&self->book, job->want.dev_eui))
         job->step = FUOTA_PUBLISH;
     else

@@ -603,6 +603,53 @@ test_chirpstack__command_by_enqueue (void **state)
     }
 }
 
+//  A command that an earlier life may have put into the device's queue is looked
+//  for first. An attempt of before has the same payload and another end.
+static void
+test_chirpstack__command_of_an_earlier_life (void **state)
+{
+    static const struct {
+        const char *name;
+        bool there, other_end;
+    } cases [] = {
+        { "not there", false, false },
+        { "the attempt before it", true, true },
+        { "there", true, false },
+    };
+    static const uint8_t id [] = "\x0a\x24"
+                                 "3b9f6a70-7a3c-4c0e-9a52-0f1e2d3c4b5a";
+    static const uint8_t at [] = { 0x52, 0x0b, 0x08, 0xc2, 0xc6, 0x95, 0xcd,
+        0x06, 0x10, 0x80, 0xe5, 0x9a, 0x77 };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message ("%s\n", cases [i].name);
+        fuota_chirpstack_t *self = s_new (false, "");
+        fuota_downlink_t want = s_want (FUOTA_UNICAST);
+        want.perhaps = true;
+        want.data.size = 2;
+        want.data.bytes [0] = 1;
+        want.expires_at += cases [i].other_end;
+        fuota_chirpstack_take (self, &want, NOW);
+        s_quiet (self, NOW + 999);
+        fuota_chirpstack_call_t call =
+            s_called (self, "DeviceService/GetQueue", NOW + 1000);
+        bytes_t queue = s_vector ("queue");
+        memcpy (queue.data + queue.size, at, sizeof at);
+        queue.size += sizeof at;
+        queue.data [3] += sizeof at;
+        fuota_chirpstack_answer (self, call.tag, FUOTA_GRPC_OK, false, "",
+            fuota_slice (queue.data, cases [i].there ? queue.size : 0),
+            NOW + 1000);
+        if (!cases [i].there || cases [i].other_end) {
+            call = s_called (self, "DeviceService/Enqueue", NOW + 1000);
+            fuota_chirpstack_answer (self, call.tag, FUOTA_GRPC_OK, false, "",
+                fuota_slice (id, sizeof id - 1), NOW + 1000);
+        }
+        s_outcome (self, FUOTA_TAKEN);
+        s_over (&self, NOW + 1000);
+    }
+}
+
 //  Neither the answer to Enqueue nor the queue can be read. That is no word on
 //  whether the command is there: not put again, a device has one at a time.
 static void
@@ -1110,6 +1157,7 @@ main (void)
         cmocka_unit_test (test_chirpstack__command_by_mqtt),
         cmocka_unit_test (test_chirpstack__fate_of_an_earlier_life),
         cmocka_unit_test (test_chirpstack__command_by_enqueue),
+        cmocka_unit_test (test_chirpstack__command_of_an_earlier_life),
         cmocka_unit_test (test_chirpstack__queue_not_understood),
         cmocka_unit_test (test_chirpstack__no_access_while_asking),
         cmocka_unit_test (test_chirpstack__fate_by_gateways),

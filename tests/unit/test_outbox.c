@@ -288,6 +288,7 @@ test_outbox__order_found_at_start (void **state)
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         s_handed (rig, 1, &order [i].number);
         assert_int_equal (rig->down [0].owner, order [i].owner);
+        assert_true (rig->down [0].perhaps);  //  Of an earlier life
         s_say (rig, FUOTA_SENT, order [i].owner, order [i].number, 0);
         s_del (rig, order [i].owner, order [i].number);
         s_turn (rig, NULL);
@@ -353,11 +354,13 @@ test_outbox__no_answer_is_given_again (void **state)
     s_add (rig, D, 1, FUOTA_UNICAST, 0xa);
     s_turn (rig, NULL);
     s_handed (rig, 1, (uint64_t []){ 1 });
+    assert_false (rig->down [0].perhaps);
     rig->now += PATIENCE - 1;
     s_turn (rig, NULL);
     s_nothing (rig);
     s_until (rig, rig->now + 1);
     s_handed (rig, 1, (uint64_t []){ 1 });
+    assert_true (rig->down [0].perhaps);
     //  Both answers come
     s_say (rig, FUOTA_TAKEN, D, 1, 0);
     s_say (rig, FUOTA_TAKEN, D, 1, 0);

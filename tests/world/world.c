@@ -64,6 +64,65 @@ world_id (uint32_t i, uint8_t *id)
 }
 
 //  ---------------------------------------------------------------------
+//  The simulated network as the host
+
+static void *
+s_sim_new (const void *config, fuota_sim_t *sim, int64_t now)
+{
+    (void) config;
+    (void) now;
+    return sim;
+}
+
+//  It knows nothing of the engine's lives.
+static void
+s_sim_leave (void *host)
+{
+    (void) host;
+}
+
+static void
+s_sim_begin (void *host, int64_t now)
+{
+    (void) host;
+    (void) now;
+}
+
+static void
+s_sim_take (void *host, const fuota_downlink_t *downlink, int64_t now)
+{
+    fuota_sim_take (host, downlink, now);
+}
+
+static void
+s_sim_tick (void *host, int64_t now)
+{
+    fuota_sim_tick (host, now);
+}
+
+static int64_t
+s_sim_due (const void *host)
+{
+    return fuota_sim_due (host);
+}
+
+static bool
+s_sim_event (void *host, fuota_event_t *event)
+{
+    return fuota_sim_event (host, event);
+}
+
+static bool
+s_sim_outcome (void *host, fuota_outcome_t *outcome)
+{
+    return fuota_sim_outcome (host, outcome);
+}
+
+static const world_host_t s_sim = { s_sim_new, s_sim_leave, s_sim_begin,
+    s_sim_leave, s_sim_take, s_sim_tick, s_sim_due, s_sim_event,
+    s_sim_outcome };
+
+//  ---------------------------------------------------------------------
 //  The engine: everything that a crash takes away
 
 static void
@@ -91,6 +150,7 @@ s_engine_start (world_t *self)
     assert_non_null (self->outbox);
     assert_non_null (self->read);
     fuota_read_reset (self->read);
+    self->host->begin (self->at_host, self->now);
 }
 
 static void
@@ -101,6 +161,7 @@ s_engine_stop (world_t *self)
     fuota_outbox_destroy (&self->outbox);
     fuota_read_end (&self->read);
     fuota_db_close (&self->db);
+    self->host->leave (self->at_host);
     self->worker_count = self->clock_count = 0;
     self->event_count = self->clock_event_count = 0;
 }
@@ -199,6 +260,11 @@ s_deploy (world_t *self, uint32_t i)
                            : fuota_plan_setup_window (plan->retries,
                                  deployment.uplink_interval, dialect.ts004);
     strcpy (deployment.region, "EU868");
+    deployment.tags_count = plan->tags;
+    strcpy (deployment.tags [0].key, "fuota");
+    strcpy (deployment.tags [0].value, "done");
+    memcpy (deployment.application, plan->sim.application,
+        sizeof deployment.application);
     memcpy (deployment.image, self->sha256, 32);
     world_id (i, deployment.id);
     memset (deployment.mc_key, (int) i + 1, 16);
@@ -251,6 +317,9 @@ world_init (world_t *self, const world_plan_t *plan)
         1);
     self->sim = fuota_sim_new (&plan->sim, self->now);
     assert_non_null (self->sim);
+    self->host = plan->host ? plan->host : &s_sim;
+    self->at_host = self->host->new (plan->host_config, self->sim, self->now);
+    assert_non_null (self->at_host);
     s_engine_start (self);
     for (uint32_t i = 0; i < plan->deployments; i++) {
         uint8_t id [FUOTA_ID_SIZE];
@@ -268,6 +337,7 @@ world_release (world_t *self)
     static const char *const files [] = { "data.mdb", "lock.mdb", "lock" };
     char path [128];
     s_engine_stop (self);
+    self->host->destroy (self->at_host);
     fuota_sim_destroy (&self->sim);
     for (unsigned i = 0; i < 3; i++) {
         snprintf (path, sizeof path, "%s/%s", self->folder, files [i]);
@@ -302,7 +372,7 @@ s_network (world_t *self)
     fuota_event_t event;
     bool any = false;
     fuota_read_renew (self->read);
-    while (fuota_sim_event (self->sim, &event)) {
+    while (self->host->event (self->at_host, &event)) {
         unsigned mask = fuota_router_take (self->read, &event, 202);
         s_trace (self, "up", (int) event.f_port, event.f_cnt, event.dev_eui,
             event.data.bytes [0]);
@@ -335,7 +405,7 @@ s_outbox (world_t *self)
         return false;
     self->stirred = false;
     assert_int_equal (fuota_outbox_begin (self->outbox, self->now), 0);
-    while (fuota_sim_outcome (self->sim, &outcome)) {
+    while (self->host->outcome (self->at_host, &outcome)) {
         s_trace (self, "outcome", outcome.kind, outcome.row, outcome.dev_eui,
             0);
         fuota_outbox_outcome (self->outbox, &outcome);
@@ -345,7 +415,7 @@ s_outbox (world_t *self)
     while (fuota_outbox_downlink (self->outbox, &downlink)) {
         s_trace (self, "down", downlink.kind, downlink.row, downlink.dev_eui,
             downlink.data.bytes [0]);
-        fuota_sim_take (self->sim, &downlink, self->now);
+        self->host->take (self->at_host, &downlink, self->now);
         any = true;
     }
     while (fuota_outbox_forward (self->outbox, &outcome)) {
@@ -395,7 +465,7 @@ static void
 s_now (world_t *self)
 {
     bool any;
-    fuota_sim_tick (self->sim, self->now);
+    self->host->tick (self->at_host, self->now);
     self->stirred = true;
     do {
         any = s_network (self);
@@ -411,7 +481,7 @@ s_now (world_t *self)
 static int64_t
 s_due (const world_t *self)
 {
-    int64_t due = fuota_sim_due (self->sim);
+    int64_t due = self->host->due (self->at_host);
     bool waiting [] = { self->event_count || self->worker_count,
         self->clock_event_count || self->clock_count, self->stirred };
     int64_t parts [] = { fuota_worker_due (self->worker),
@@ -456,14 +526,14 @@ world_away (world_t *self, int64_t milliseconds, bool kept)
 {
     int64_t until = self->now + milliseconds;
     s_engine_stop (self);
-    for (int64_t due; (due = fuota_sim_due (self->sim)) <= until;) {
+    for (int64_t due; (due = self->host->due (self->at_host)) <= until;) {
         fuota_event_t event;
         fuota_outcome_t outcome;
         self->now = due > self->now ? due : self->now;
-        fuota_sim_tick (self->sim, self->now);
-        while (!kept && fuota_sim_event (self->sim, &event))
+        self->host->tick (self->at_host, self->now);
+        while (!kept && self->host->event (self->at_host, &event))
             continue;
-        while (!kept && fuota_sim_outcome (self->sim, &outcome))
+        while (!kept && self->host->outcome (self->at_host, &outcome))
             continue;
     }
     self->now = until;

@@ -16,7 +16,23 @@
 #include "schema/db.h"
 #include "workers/worker.h"
 
+//  What stands between the outbox and the simulated devices. Begin: the engine
+//  is there, with nothing of an earlier life; leave: it is not there any more.
 typedef struct {
+    void *(*new) (const void *config, fuota_sim_t *sim, int64_t now);
+    void (*destroy) (void *host);
+    void (*begin) (void *host, int64_t now);
+    void (*leave) (void *host);
+    void (*take) (void *host, const fuota_downlink_t *downlink, int64_t now);
+    void (*tick) (void *host, int64_t now);
+    int64_t (*due) (const void *host);
+    bool (*event) (void *host, fuota_event_t *event);
+    bool (*outcome) (void *host, fuota_outcome_t *outcome);
+} world_host_t;
+
+typedef struct {
+    const world_host_t *host;  //  NULL: the simulated network itself
+    const void *host_config;   //  For its new
     fuota_sim_config_t sim;
     //  Of every deployment
     uint32_t deployments;  //  Default 1
@@ -34,6 +50,7 @@ typedef struct {
     uint32_t margin;    //  and that of the host
     uint32_t time_out;  //  16 = auto
     bool clean_up;
+    bool tags;              //  Devices are marked once they are complete
     uint32_t setup_window;  //  Seconds, 0 = auto
     //  Faults
     uint32_t lag;       //  Milliseconds that a worker or the outbox may be late
@@ -52,6 +69,8 @@ typedef struct {
     fuota_worker_t *worker, *clock;
     fuota_outbox_t *outbox;
     fuota_sim_t *sim;
+    const world_host_t *host;
+    void *at_host;
     fuota_read_t *read;
     int64_t now, start;
     uint64_t commits, crashes, turns;
