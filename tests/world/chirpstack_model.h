@@ -43,7 +43,7 @@ typedef struct {
     //  Of publications
     uint32_t jitter;  //  Most that one takes
     uint32_t doubled;
-    bool shuffled;  //  Those of several senders in any order
+    bool shuffled;    //  Those of several senders in any order
     uint32_t missed;  //  Commands that never reach the host
     //  Of single devices' items, when they are looked at
     uint32_t too_long, not_now;
@@ -56,16 +56,16 @@ typedef struct {
 
 //  What was asked for that must not be; each has to be 0.
 typedef struct {
-    uint64_t twice;          //  N taken by a gateway, under another counter too
-    uint64_t out_of_order;   //  N below the one before
-    uint64_t left_out;       //  An N jumped over within a session
-    uint64_t crowded;        //  Handed over again while it is in the queue
-    uint64_t forsaken;       //  On to the next N although it is known that
-                             //  nobody took this one
-    uint64_t groups_twice;   //  Created under a name that was there before
-    uint64_t unflushed;      //  A first fragment without a flush before
-    uint64_t overlapped;     //  A command for a device that has one queued
-    uint64_t strange;        //  Calls that are not to be made, or wrong
+    uint64_t twice;         //  N taken by a gateway, under another counter too
+    uint64_t out_of_order;  //  N below the one before
+    uint64_t left_out;      //  An N jumped over within a session
+    uint64_t crowded;       //  Handed over again while it is in the queue
+    uint64_t forsaken;      //  On to the next N although it is known that
+                            //  nobody took this one
+    uint64_t groups_twice;  //  Created under a name that was there before
+    uint64_t unflushed;     //  A first fragment without a flush before
+    uint64_t overlapped;    //  A command for a device that has one queued
+    uint64_t strange;       //  Calls that are not to be made, or wrong
 } model_judge_t;
 
 extern const world_host_t model_host;

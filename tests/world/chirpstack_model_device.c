@@ -59,8 +59,7 @@ model_queue (model_t *self, model_device_t *device,
     const model_command_t *command)
 {
     for (unsigned i = 0; i < device->count; i++)
-        if (!strcmp (device->queue [i].item,
-                command->item)) {
+        if (!strcmp (device->queue [i].item, command->item)) {
             self->counts.repeated++;
             return false;
         }
@@ -70,8 +69,7 @@ model_queue (model_t *self, model_device_t *device,
             if (getenv ("WORLD_TRACE"))
                 printf ("%13lld overlap: device %u, %s behind %s\n",
                     (long long) (self->now % 1000000000),
-                    (unsigned) (device->dev_eui & 0xffff),
-                    command->item,
+                    (unsigned) (device->dev_eui & 0xffff), command->item,
                     device->queue [i].item);
             break;
         }
@@ -97,9 +95,9 @@ model_command (model_t *self, const model_message_t *message)
     uint64_t eui;
     if (message->mute || !self->up || message->host_life != self->host_life)
         return;
-    if (!fuota_chirpstack_match (
-            "application/{{application_id}}/device/{{dev_eui}}/command/"
-            "{{command}}",
+    if (!fuota_chirpstack_match ("application/{{application_id}}/device/"
+                                 "{{dev_eui}}/command/"
+                                 "{{command}}",
             message->topic, &topic) ||
         strcmp (topic.application, self->config.application) != 0 ||
         fuota_record_decode (cs_DownlinkCommand_fields, &ask,

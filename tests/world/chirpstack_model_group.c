@@ -18,6 +18,7 @@
 #define LOCK 2000
 #define OFFLINE 60000  //  Then the host knows it
 #define ALL_N 16384
+#define SLOW 15000  //  A call takes less
 
 enum { WORD_OK = 1, WORD_TOO_LATE = 2, WORD_QUEUE_FULL = 9 };
 
@@ -42,8 +43,8 @@ s_judge (model_t *self, model_group_t *group, uint32_t n)
         group->f_cnt ? &group->fragments [group->f_cnt - 1] : NULL;
     model_judge_t *judge = &self->judge;
     judge->unflushed += !group->flushed;
-    judge->crowded += last && last->rows && n == last->n &&
-                      last->expires_at > self->now;
+    judge->crowded +=
+        last && last->rows && n == last->n && last->expires_at > self->now;
     judge->out_of_order += n < group->last_n;
     judge->left_out += !group->jumped && n > group->last_n + 1;
     judge->forsaken += n > group->last_n && last && !last->taken &&
@@ -120,8 +121,9 @@ model_enqueue (model_t *self, model_group_t *group, uint8_t f_port,
     model_fragment_t *fragment = &group->fragments [f_cnt];
     *fragment = (model_fragment_t){ .n = n,
         .rows = group->gateway_count,
-        .life = self->life,
-        .unclear = self->config.blind || !self->core || !self->link,
+        .life = self->caller,
+        .unclear = self->config.blind || !self->core || !self->link ||
+                   self->now < self->unclear_at + SLOW,
         .f_port = f_port,
         .size = data.size,
         .expires_at = expires_at };
@@ -131,7 +133,8 @@ model_enqueue (model_t *self, model_group_t *group, uint8_t f_port,
     if (getenv ("WORLD_TRACE"))
         printf ("%13lld host takes n %u f_cnt %u%s\n",
             (long long) (self->now % 1000000000), (unsigned) n,
-            (unsigned) f_cnt, self->judge.crowded ? " (crowded)" : "");
+            (unsigned) f_cnt,
+            self->judge.crowded + self->judge.forsaken ? " (!)" : "");
     model_schedule (self);
     return f_cnt;
 }
@@ -149,7 +152,8 @@ void
 model_flush (model_t *self, model_group_t *group)
 {
     for (unsigned i = 0; i < MODEL_ROWS; i++)
-        if (self->rows [i].used && &self->groups [self->rows [i].group] == group)
+        if (self->rows [i].used &&
+            &self->groups [self->rows [i].group] == group)
             s_drop (self, &self->rows [i]);
     group->flushed = group->jumped = true;
 }
@@ -188,8 +192,7 @@ s_down (model_t *self, const model_frame_t *frame)
     model_text (&body, 7, eui);
     snprintf (topic, sizeof topic, "eu868/gateway/%s/command/down", eui);
     model_say (self, topic, &body);
-    group->proven |=
-        self->core && self->link && fragment->life == self->life;
+    group->proven |= self->core && self->link && fragment->life == self->life;
 }
 
 static void

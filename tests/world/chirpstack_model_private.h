@@ -1,8 +1,9 @@
 //  SPDX-License-Identifier: MIT
 //
 //  chirpstack_model_private - the inside of the model, for its sources:
-//  chirpstack_model.c (time, the engine's end, connections), _api.c (calls),
-//  _group.c (groups, their scheduler, gateways), _device.c (devices).
+//  chirpstack_model.c (time, lives, the world's doors), _engine.c (its end of
+//  the engine), _api.c and _api_device.c (calls), _group.c (groups, their
+//  scheduler, gateways), _device.c (devices), _judge.c (the end).
 
 #ifndef FUOTA_CHIRPSTACK_MODEL_PRIVATE_H
 #define FUOTA_CHIRPSTACK_MODEL_PRIVATE_H
@@ -20,20 +21,20 @@
 
 //  What can be due; thing is a message but where said
 enum {
-    MODEL_CARRY,     //  A call is carried out
-    MODEL_ANSWER,    //  Its answer arrives
-    MODEL_HEARD,     //  A publication for the engine
-    MODEL_COMMAND,   //  A publication of the engine arrives at the host
-    MODEL_PUBLISHED, //  The broker's word on it
-    MODEL_WINDOW,    //  Of device index; no thing
-    MODEL_SCHEDULE,  //  No thing
-    MODEL_FRAME,     //  At a gateway; thing is a frame
-    MODEL_ON_AIR,    //  The same
-    MODEL_WORD,      //  The gateway's word arrives; the same
-    MODEL_LINK,      //  No thing: the engine's link comes or goes
-    MODEL_RESTART,   //  No thing: the host comes or goes
-    MODEL_REVOKE,    //  No thing: the token is none for a while
-    MODEL_GATEWAY    //  No thing: gateway index comes or goes
+    MODEL_CARRY,      //  A call is carried out
+    MODEL_ANSWER,     //  Its answer arrives
+    MODEL_HEARD,      //  A publication for the engine
+    MODEL_COMMAND,    //  A publication of the engine arrives at the host
+    MODEL_PUBLISHED,  //  The broker's word on it
+    MODEL_WINDOW,     //  Of device index; no thing
+    MODEL_SCHEDULE,   //  No thing
+    MODEL_FRAME,      //  At a gateway; thing is a frame
+    MODEL_ON_AIR,     //  The same
+    MODEL_WORD,       //  The gateway's word arrives; the same
+    MODEL_LINK,       //  No thing: the engine's link comes or goes
+    MODEL_RESTART,    //  No thing: the host comes or goes
+    MODEL_REVOKE,     //  No thing: the token is none for a while
+    MODEL_GATEWAY     //  No thing: gateway index comes or goes
 };
 
 typedef struct {
@@ -98,8 +99,8 @@ typedef struct {
     model_fragment_t *fragments;  //  By f_cnt
     uint32_t f_cnt;
     uint32_t last_n;
-    bool jumped;  //  A flush since the last fragment: a session begins
-    bool proven;  //  The engine has seen a frame of one that it handed over
+    bool jumped;      //  A flush since the last fragment: a session begins
+    bool proven;      //  The engine has seen a frame of one that it handed over
     uint32_t *taken;  //  By N: counter + 1
 } model_group_t;
 
@@ -127,8 +128,9 @@ struct model {
     int64_t now, turned;
     unsigned turns;
     uint32_t life, host_life;
+    uint32_t caller;  //  Whose call is carried out: an earlier life's, perhaps
     bool link, up;
-    int64_t last_heard, left_at, revoked_until;
+    int64_t last_heard, left_at, revoked_until, unclear_at;
     uint64_t serial;  //  Of UUIDs, downlinks, rows
     model_device_t *devices;
     model_group_t groups [MODEL_GROUPS];
@@ -148,6 +150,14 @@ void model_put (model_t *self, int64_t at, uint32_t kind, uint32_t index,
     void *thing);
 model_message_t *model_message (const uint8_t *body, size_t size);
 
+//  The engine's end: what the core has to say; calls and publications on their
+//  way. They own the message.
+void model_pump (model_t *self);
+void model_carry (model_t *self, model_message_t *message);
+void model_answered (model_t *self, model_message_t *message);
+void model_heard (model_t *self, model_message_t *message);
+void model_published (model_t *self, model_message_t *message);
+
 //  Publish to the engine.
 void model_say (model_t *self, const char *topic, const model_bytes_t *body);
 
@@ -164,6 +174,20 @@ void model_data (model_bytes_t *out, unsigned field, const void *data,
     size_t size);
 void model_text (model_bytes_t *out, unsigned field, const char *text);
 void model_part (model_bytes_t *out, unsigned field, const model_bytes_t *part);
+
+//  Read a request. One that cannot be read is none that should be made.
+#define MODEL_READ(type, name, message)                                        \
+    cs_##type name = cs_##type##_init_zero;                                    \
+    if (fuota_record_decode (cs_##type##_fields, &name, message))              \
+    return model_strange (self, text)
+
+//  A method: its status, its text and its answer.
+typedef int (model_method_t) (model_t *self, fuota_slice_t message, char *text,
+    model_bytes_t *answer);
+int model_strange (model_t *self, char *text);
+int model_missing (const model_t *self, char *text, const char *id);
+model_method_t model_device_get, model_device_update, model_device_keys,
+    model_device_enqueue, model_device_queue;
 
 //  Carry out a call: its status, its text and its answer.
 int model_api (model_t *self, const char *path, fuota_slice_t message,
