@@ -9,6 +9,7 @@
 //  gives up ten seconds after the fragment's period, that is five later
 #define LINGER 4000
 #define SILENCE 30000  //  So long the host itself remembers a frame
+#define AGAIN 1500     //  The host hands it over again after two seconds
 #define STALE 600000   //  The outbox gave up a row that was never taken
 
 //  ---------------------------------------------------------------------
@@ -210,7 +211,7 @@ fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
 
 static void
 s_word (fuota_chirpstack_air_t *self, const fuota_chirpstack_frame_t *frame,
-    uint32_t word)
+    uint32_t word, int64_t now)
 {
     for (unsigned n = 0; n < FUOTA_CHIRPSTACK_FATES; n++) {
         fuota_chirpstack_fate_t *fate = &self->fates [n];
@@ -222,6 +223,7 @@ s_word (fuota_chirpstack_air_t *self, const fuota_chirpstack_frame_t *frame,
             fate->sent = true;
         else {
             fate->refused++;
+            fate->slow |= now >= frame->at + AGAIN;
             snprintf (fate->words, sizeof fate->words, "gateway: %s",
                 fuota_word_name (word));
         }
@@ -230,13 +232,13 @@ s_word (fuota_chirpstack_air_t *self, const fuota_chirpstack_frame_t *frame,
 
 void
 fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self,
-    const fuota_chirpstack_ack_t *ack)
+    const fuota_chirpstack_ack_t *ack, int64_t now)
 {
     for (unsigned i = 0; i < FUOTA_CHIRPSTACK_FRAMES && ack->gateway; i++) {
         fuota_chirpstack_frame_t *frame = &self->frames [i];
         if (frame->gateway != ack->gateway || frame->downlink != ack->downlink)
             continue;
-        s_word (self, frame, ack->word);
+        s_word (self, frame, ack->word, now);
         s_tell (self, frame, ack->word, ack->item);
         return;
     }
@@ -286,7 +288,8 @@ s_decide (const fuota_chirpstack_fate_t *fate, int64_t now)
         return FUOTA_TAKEN;
     if (fate->sent)
         return FUOTA_SENT;
-    bool all = fate->gateways && fate->by_count >= fate->gateways;
+    bool all =
+        fate->gateways && fate->by_count >= fate->gateways && !fate->slow;
     if (fate->seen && fate->refused == fate->seen && !fate->deaf &&
         (over || all))
         return FUOTA_REFUSED;

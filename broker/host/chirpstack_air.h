@@ -7,7 +7,8 @@
 //  gateways under a downlink id, and they acknowledge or refuse that id. A
 //  frame is one of ours if it has the group's McAddr and a counter we know.
 //  SENT: a gateway took it. REFUSED: each gateway of the group refused it, and
-//  each time: the host hands a frame over again if it hears no word of it.
+//  each time: the host hands a frame over again if it hears no word of it. A
+//  word as late as that may overtake the news of it.
 //
 //  Each frame, anybody's, is also told once on its own, with its gateway's
 //  word or after half a minute without one.
@@ -46,6 +47,7 @@ typedef struct {
     unsigned by_count;
     bool sent;
     bool deaf;  //  What was said of it may have been missed
+    bool slow;  //  After such a word the host may have handed it over again
     bool proven;
     int64_t until;  //  The host has dropped it by then
     char words [32];
@@ -98,7 +100,7 @@ void fuota_chirpstack_air_forget (fuota_chirpstack_air_t *self, uint64_t row,
 void fuota_chirpstack_air_down (fuota_chirpstack_air_t *self,
     const fuota_chirpstack_down_t *down, int64_t now);
 void fuota_chirpstack_air_ack (fuota_chirpstack_air_t *self,
-    const fuota_chirpstack_ack_t *ack);
+    const fuota_chirpstack_ack_t *ack, int64_t now);
 
 //  The next frame whose fate is known by now. False if there is none.
 bool fuota_chirpstack_air_frame (fuota_chirpstack_air_t *self, int64_t now,

@@ -119,7 +119,7 @@ s_gateway (fuota_chirpstack_t *self, const char *topic, fuota_slice_t body,
     else if (s_ends (topic, "/event/ack")) {
         rc = fuota_chirpstack_gateway_ack (body, &ack);
         if (!rc)
-            fuota_chirpstack_air_ack (&self->air, &ack);
+            fuota_chirpstack_air_ack (&self->air, &ack, now);
     }
     fuota_chirpstack_air (self, now);
     return rc;

@@ -53,12 +53,12 @@ s_down (fuota_chirpstack_air_t *self, uint64_t gateway, uint32_t downlink)
 
 static void
 s_word (fuota_chirpstack_air_t *self, uint64_t gateway, uint32_t downlink,
-    uint32_t word)
+    uint32_t word, int64_t now)
 {
     fuota_chirpstack_ack_t ack = { .gateway = gateway,
         .downlink = downlink,
         .word = word };
-    fuota_chirpstack_air_ack (self, &ack);
+    fuota_chirpstack_air_ack (self, &ack, now);
 }
 
 static void
@@ -82,11 +82,38 @@ test_chirpstack_air__delivered_twice (void **state)
     for (unsigned n = 0; n < 2; n++)
         s_down (self, 1, 70);
     for (unsigned n = 0; n < 2; n++)
-        s_word (self, 1, 70, 2);
+        s_word (self, 1, 70, 2, NOW);
     s_told (self, NOW, FUOTA_REFUSED);
     assert_true (fuota_chirpstack_air_frame (self, NOW, &frame));
     assert_false (fuota_chirpstack_air_frame (self, NOW + 60000, &frame));
     free (self);
+}
+
+//  A gateway refuses so late that the host has handed the frame over again by
+//  then; the refusal overtakes that. What takes it then is no second sending.
+static void
+test_chirpstack_air__refusal_overtakes (void **state)
+{
+    static const struct {
+        uint32_t second;  //  The word on what was handed over again
+        int at_once, kind;
+    } cases [] = { { 2, -1, FUOTA_REFUSED }, { 1, FUOTA_SENT, -1 },
+        { 0, -1, FUOTA_SENT } };
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fuota_chirpstack_air_t *self = s_new (1);
+        assert_true (s_watch (self, 1));
+        fuota_chirpstack_air_taken (self, 1, 1, 7);
+        s_down (self, 1, 70);
+        s_word (self, 1, 70, 2, NOW + 2200);
+        s_told (self, NOW + 2200, -1);
+        s_down (self, 1, 71);
+        if (cases [i].second)
+            s_word (self, 1, 71, cases [i].second, NOW + 2300);
+        s_told (self, NOW + 2300, cases [i].at_once);
+        s_told (self, UNTIL + 4000, cases [i].kind);
+        free (self);
+    }
 }
 
 //  Rows that were watched, and of which it was never said that they were taken:
@@ -112,6 +139,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_chirpstack_air__delivered_twice),
+        cmocka_unit_test (test_chirpstack_air__refusal_overtakes),
         cmocka_unit_test (test_chirpstack_air__never_taken),
     };
     return cmocka_run_group_tests_name ("chirpstack_air", tests, NULL, NULL);
