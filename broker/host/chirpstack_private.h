@@ -52,6 +52,7 @@ typedef struct {
     bool own;      //  Nobody waits for its outcome
     bool flying;   //  Asked, and not answered yet
     bool changed;  //  Something else is wanted once it is answered
+    bool probed;   //  The token is good: asked once more after PROBE
     uint32_t serial;
     fuota_chirpstack_step_t step, before;  //  Before: PROBE
     int64_t wake_at;                       //  Not flying: ask then

@@ -136,30 +136,31 @@ s_no_access (self_t *self, job_t *job, const char *text, int64_t now)
 //  With a tenant's key the host says the same of what does not exist and of a
 //  key that was revoked. Something that must exist tells them apart: without
 //  that, one deleted device would stop everything, or one revoked key end
-//  every deployment.
+//  every deployment. Then once more, for there may be access again only now.
 static void
 s_unsure (self_t *self, job_t *job, int64_t now)
 {
-    if (!s_application (self, job)) {
+    if (job->probed)
+        s_gone (self, job, job->step, now);
+    else if (!s_application (self, job))
         s_no_access (self, job, "API: no access, or no such thing", now);
-        return;
+    else {
+        job->before = job->step;
+        job->step = FUOTA_CALL_PROBE;
     }
-    job->before = job->step;
-    job->step = FUOTA_CALL_PROBE;
 }
 
 static void
 s_probed (self_t *self, job_t *job, fuota_chirpstack_answer_t answer,
     int64_t now)
 {
-    if (answer == FUOTA_ANSWER_GOOD || answer == FUOTA_ANSWER_GONE)
-        s_gone (self, job, job->before, now);
-    else {
-        self->stats.refused_token +=
-            answer == FUOTA_ANSWER_TOKEN || answer == FUOTA_ANSWER_UNSURE;
-        job->step = job->before;
-        s_no_access (self, job, "API: no access", now);
-    }
+    job->step = job->before;
+    job->probed = answer == FUOTA_ANSWER_GOOD || answer == FUOTA_ANSWER_GONE;
+    if (job->probed)
+        return;
+    self->stats.refused_token +=
+        answer == FUOTA_ANSWER_TOKEN || answer == FUOTA_ANSWER_UNSURE;
+    s_no_access (self, job, "API: no access", now);
 }
 
 void
@@ -178,6 +179,7 @@ fuota_chirpstack_step (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
         fuota_chirpstack_queue_again (self, job, now);
         return;
     }
+    job->probed = job->probed && answer == FUOTA_ANSWER_UNSURE;
     if (answer == FUOTA_ANSWER_LATER && s_asking (job->step))
         answer = FUOTA_ANSWER_LOST;
     switch (answer) {

@@ -378,19 +378,22 @@ test_chirpstack__no_access_or_no_thing (void **state)
         DownlinkKind kind;
         int probe;
         OutcomeKind outcome;
+        bool back;  //  There is access by then
     } cases [] = {
         { "key revoked", "DeviceService/Get", FUOTA_KEYS,
-            FUOTA_GRPC_UNAUTHENTICATED, FUOTA_RETRY },
+            FUOTA_GRPC_UNAUTHENTICATED, FUOTA_RETRY, false },
         { "device gone", "DeviceService/Get", FUOTA_KEYS, FUOTA_GRPC_OK,
-            FUOTA_NEVER },
+            FUOTA_NEVER, false },
         { "group gone", "MulticastGroupService/Enqueue", FUOTA_FRAGMENT,
-            FUOTA_GRPC_OK, FUOTA_NEVER },
+            FUOTA_GRPC_OK, FUOTA_NEVER, false },
         { "deleted twice", "MulticastGroupService/Delete", FUOTA_GROUP_DELETE,
-            FUOTA_GRPC_OK, FUOTA_DONE },
+            FUOTA_GRPC_OK, FUOTA_DONE, false },
         { "flushed away", "MulticastGroupService/FlushQueue", FUOTA_FLUSH,
-            FUOTA_GRPC_OK, FUOTA_DONE },
+            FUOTA_GRPC_OK, FUOTA_DONE, false },
         { "API away", "MulticastGroupService/Delete", FUOTA_GROUP_DELETE,
-            FUOTA_GRPC_UNAVAILABLE, FUOTA_RETRY },
+            FUOTA_GRPC_UNAVAILABLE, FUOTA_RETRY, false },
+        { "access again", "MulticastGroupService/Enqueue", FUOTA_FRAGMENT,
+            FUOTA_GRPC_OK, FUOTA_TAKEN, true },
     };
     (void) state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -406,7 +409,16 @@ test_chirpstack__no_access_or_no_thing (void **state)
         s_answer (self, call, FUOTA_GRPC_UNAUTHENTICATED, "", NULL, NOW);
         call = s_called (self, "ApplicationService/Get", NOW);
         s_answer (self, call, cases [i].probe, "", NULL, NOW);
+        //  There may be access again only now: once more
+        if (!cases [i].probe) {
+            call = s_called (self, cases [i].path, NOW);
+            s_answer (self, call,
+                cases [i].back ? FUOTA_GRPC_OK : FUOTA_GRPC_UNAUTHENTICATED, "",
+                NULL, NOW);
+        }
         s_outcome (self, cases [i].outcome);
+        if (cases [i].back)
+            s_left (self, NOW);
         s_over (&self, NOW);
     }
 }
