@@ -48,6 +48,7 @@ s_need (const fuota_device_t *device, const fuota_group_t *group,
     return coded < missing ? missing - coded : 1;
 }
 
+//  Of one that lacks something: the others stopped counting when they had all.
 static void
 s_note_loss (const fuota_device_t *device, fuota_group_t *group)
 {
@@ -68,9 +69,11 @@ s_status_answer (fuota_subject_t self, const fuota_command_t *answer,
         device->received = answer->frag_status_ans.received;
         device->missing = answer->frag_status_ans.missing;
         device->reported = true;
-        s_note_loss (device, self.group);
     }
-    if (s_complete (answer, env))
+    bool complete = s_complete (answer, env);
+    if (!complete && answer->frag_status_ans.has_counts)
+        s_note_loss (device, self.group);
+    if (complete)
         fuota_stage_end (self, FUOTA_END_COMPLETE, NULL, env, out);
     else if (device->step != FUOTA_STEP_STATUS &&
              device->step != FUOTA_STEP_REPORT)

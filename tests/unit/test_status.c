@@ -94,6 +94,11 @@ test_status__numbers (void **state)
     driver = s_asked (1);
     HEAR (&driver, 201, "\x01\x15\x80\x05\x00");
     assert_int_equal (driver.group.loss, 0);
+    //  Complete: it did not count what came after
+    driver = s_asked (1);
+    HEAR (&driver, 201, "\x01\x0a\x80\x00\x00");
+    assert_string_equal (driver_end (&driver), "complete");
+    assert_int_equal (driver.group.loss, 0);
 }
 
 static void
