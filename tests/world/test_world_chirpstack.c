@@ -13,58 +13,34 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "tests/world/chirpstack_model.h"
-#include "tests/world/world.h"
+#include "tests/world/seeds.h"
 
-static uint64_t s_first = 1, s_last = 60, s_state;
-
-static uint32_t
-s_below (uint32_t limit)
-{
-    s_state = s_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t) ((s_state >> 33) % limit);
-}
-
-//  Up to most in so many of a hundred worlds, else 0.
-static uint32_t
-s_some (uint32_t of_hundred, uint32_t most)
-{
-    return s_below (100) < of_hundred ? s_below (most + 1) : 0;
-}
+static seeds_t s_seeds;
 
 static world_plan_t
 s_plan (uint64_t seed)
 {
     world_plan_t plan = world_plan ();
-    uint32_t version = 1 + s_below (2);
+    uint32_t version = 1 + seeds_below (2);
     plan.sim.seed = seed;
     plan.sim.ts003 = plan.sim.ts004 = plan.sim.ts005 = version;
-    plan.sim.devices = 1 + s_below (8);
-    plan.sim.loss = s_some (70, 200);
-    plan.sim.unicast_loss = s_some (40, 100);
-    plan.sim.dead = s_some (20, 300);
-    plan.sim.refusing = s_some (20, 300);
-    plan.sim.clock_error = s_some (30, 60000);
-    plan.deployments = 1 + s_some (30, 2);
-    plan.image_size = 500 + s_below (3000);
-    plan.group_type = s_below (3) == 0;
-    plan.redundancy = s_below (30);
-    plan.repair_rounds = s_below (6);
-    plan.retries = 3 + s_below (8);
-    plan.quorum = 100 - s_some (25, 70);
-    plan.period = 0;
-    plan.margin = 5000;
-    plan.sim.gateways = plan.gateways = 1 + s_below (3);
-    plan.clean_up = s_below (2);
-    plan.tags = s_below (3) == 0;
-    plan.lag = s_some (40, s_below (3) ? 3000 : 30000);
-    if (s_below (3) == 0) {
-        plan.crash_at = plan.crash_every = 3 + s_below (40);
-        plan.crash_before = s_below (2);
-    }
-    plan.rough = true;
+    plan.sim.devices = 1 + seeds_below (8);
+    plan.sim.loss = seeds_some (70, 200);
+    plan.sim.unicast_loss = seeds_some (40, 100);
+    plan.sim.dead = seeds_some (20, 300);
+    plan.sim.refusing = seeds_some (20, 300);
+    plan.sim.clock_error = seeds_some (30, 60000);
+    plan.deployments = 1 + seeds_some (30, 2);
+    plan.image_size = 500 + seeds_below (3000);
+    plan.group_type = seeds_below (3) == 0;
+    plan.redundancy = seeds_below (30);
+    plan.repair_rounds = seeds_below (6);
+    seeds_plan_sending (&plan);
+    plan.tags = seeds_below (3) == 0;
+    plan.lag = seeds_some (40, seeds_below (3) ? 3000 : 30000);
+    seeds_plan_faults (&plan);
     return plan;
 }
 
@@ -75,55 +51,33 @@ s_model (uint64_t seed, const world_plan_t *plan)
         .devices = plan->sim.devices,
         .gateways = plan->sim.gateways,
         .first_eui = plan->sim.first_eui,
-        .margin = plan->margin,
-        .commands = s_below (3) != 0,
-        .blind = s_below (5) == 0,
-        .tenant = s_below (2),
-        .keeps = s_below (3) == 0,
-        .lost = s_some (50, 100),
-        .refused = s_some (50, 100),
-        .garbled = s_some (20, 30),
-        .slow = s_some (40, 100),
-        .refusal = s_some (50, 150),
-        .silent = s_some (40, 100),
-        .late = s_some (30, 100),
-        .jitter = s_below (3) ? s_below (100) : s_below (800),
-        .doubled = s_some (30, 300),
-        .missed = s_some (30, 100),
-        .too_long = s_some (20, 50),
-        .not_now = s_some (30, 100),
-        .offline = s_some (30, 300),
-        .away = s_some (40, 120),
-        .restart = s_some (30, 200),
-        .revoke = s_some (10, 100),
-        .shuffled = s_below (8) == 0 };
+        .margin = plan->margin };
+    //  One draw after the other: C leaves open which initializer is first
+    config.commands = seeds_below (3) != 0;
+    config.blind = seeds_below (5) == 0;
+    config.tenant = seeds_below (2);
+    config.keeps = seeds_below (3) == 0;
+    config.lost = seeds_some (50, 100);
+    config.refused = seeds_some (50, 100);
+    config.garbled = seeds_some (20, 30);
+    config.slow = seeds_some (40, 100);
+    config.refusal = seeds_some (50, 150);
+    config.silent = seeds_some (40, 100);
+    config.late = seeds_some (30, 100);
+    config.jitter = seeds_below (3) ? seeds_below (100) : seeds_below (800);
+    config.doubled = seeds_some (30, 300);
+    config.missed = seeds_some (30, 100);
+    config.too_long = seeds_some (20, 50);
+    config.not_now = seeds_some (30, 100);
+    config.offline = seeds_some (30, 300);
+    config.away = seeds_some (40, 120);
+    config.restart = seeds_some (30, 200);
+    config.revoke = seeds_some (10, 100);
+    config.shuffled = seeds_below (8) == 0;
     config.clear = plan->lag == 0 && !config.shuffled;
     memcpy (config.application, plan->sim.application,
         sizeof config.application);
     return config;
-}
-
-//  Pauses, resumes and cancels, and now and then the engine is away.
-static bool
-s_operate (world_t *world)
-{
-    bool away = false;
-    static const fuota_operate_t words [] = { FUOTA_OPERATE_PAUSE,
-        FUOTA_OPERATE_RESUME, FUOTA_OPERATE_RESUME, FUOTA_OPERATE_CANCEL };
-    for (uint32_t n = s_some (40, 4); n > 0; n--) {
-        world_run_for (world, s_below (600000));
-        world_operate (world, s_below (world->plan.deployments),
-            words [s_below (s_below (3) ? 3 : 4)]);
-        if (s_below (6) == 0) {
-            world_away (world, s_below (3600000), s_below (2));
-            away = true;
-        }
-    }
-    //  A word may be lost with the commit it is in
-    for (uint32_t n = 0; n < 3; n++)
-        for (uint32_t i = 0; i < world->plan.deployments; i++)
-            world_operate (world, i, FUOTA_OPERATE_RESUME);
-    return away;
 }
 
 static void
@@ -173,25 +127,18 @@ static void
 test_world_chirpstack__ends_as_it_must (void **state)
 {
     (void) state;
-    for (uint64_t seed = s_first; seed <= s_last; seed++) {
+    for (uint64_t seed = s_seeds.first; seed <= s_seeds.last; seed++) {
         world_t world;
-        s_state = seed * 7919;
+        seeds_begin (seed);
         world_plan_t plan = s_plan (seed);
         model_config_t config = s_model (seed, &plan);
         plan.host = &model_host;
         plan.host_config = &config;
         print_message ("seed %u\n", (unsigned) seed);
         world_init (&world, &plan);
-        bool away = s_operate (&world);
-        if (world_run (&world, 60)) {
-            fuota_group_t group;
-            world_group (&world, 0, &group);
-            fail_msg ("the first is %s, n %u of %u, pen %d",
-                fuota_phase_name (&group), group.next_n, group.last_n,
-                group.pen);
-        }
-        world_check (&world);
-        if (s_first == s_last)
+        bool away = seeds_operate (&world, 40);
+        seeds_run (&world);
+        if (s_seeds.first == s_seeds.last)
             s_counts (world.at_host);
         s_check_tags (&world);
         s_check_errors (&world);
@@ -206,9 +153,6 @@ main (int argc, char **argv)
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_world_chirpstack__ends_as_it_must),
     };
-    if (argc > 1)
-        s_first = s_last = strtoull (argv [1], NULL, 10);
-    if (argc > 2)
-        s_last = strtoull (argv [2], NULL, 10);
+    s_seeds = seeds_of (argc, argv);
     return cmocka_run_group_tests_name ("world_chirpstack", tests, NULL, NULL);
 }
