@@ -1,12 +1,13 @@
 #  SPDX-License-Identifier: MIT
 #  ChirpStack as a host.
-fuota_test (unit chirpstack LIBS chirpstack)
+foreach (name chirpstack chirpstack_group chirpstack_device chirpstack_fate
+        chirpstack_inquiry chirpstack_watch)
+    fuota_test (unit ${name} SOURCES unit/chirpstack_rig.c LIBS chirpstack)
+endforeach ()
 fuota_test (unit chirpstack_air LIBS chirpstack)
 fuota_test (unit chirpstack_event LIBS chirpstack)
-fuota_test (unit chirpstack_inquiry LIBS chirpstack)
 fuota_test (unit provision LIBS provision)
 fuota_test (unit device_kind LIBS chirpstack)
-fuota_test (unit chirpstack_watch LIBS chirpstack)
 fuota_fuzz (chirpstack LIBS chirpstack)
 fuota_fuzz (inquiry LIBS chirpstack control_core)
 

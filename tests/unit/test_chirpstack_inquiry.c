@@ -10,33 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include <jansson.h>
-#include "broker/host/chirpstack.h"
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/grpc_reply.h"
 #include "schema/hex.h"
-
-#define NOW 1772446530250  //  2026-03-02T10:15:30.250Z
-#define APP "0d6a4c1e-7a54-4d0c-8c8a-3f0f6c2b9d11"
-
-static json_t *s_vectors;
-
-typedef struct {
-    uint8_t data [4096];
-    size_t size;
-} bytes_t;
-
-static bytes_t
-s_vector (const char *name)
-{
-    bytes_t out;
-    const char *hex = json_string_value (json_object_get (s_vectors, name));
-    assert_non_null (hex);
-    out.size = strlen (hex) / 2;
-    assert_true (
-        out.size <= sizeof out.data && fuota_unhex (hex, out.data, out.size));
-    return out;
-}
+#include "tests/unit/chirpstack_rig.h"
 
 static fuota_chirpstack_t *
 s_new (void)
@@ -111,9 +88,9 @@ s_check (const char *application, const fuota_chirpstack_links_t *links,
             reply = other;
         if (!reply)
             fail_msg ("called %s", call.path);
-        bytes_t bytes = { .size = 0 };
+        rig_bytes_t bytes = { .size = 0 };
         if (reply->vector)
-            bytes = s_vector (reply->vector);
+            bytes = rig_vector (reply->vector);
         fuota_chirpstack_answer (self, call.tag, reply->status, false,
             reply->text, fuota_slice (bytes.data, bytes.size), NOW);
     }
@@ -241,7 +218,7 @@ s_reply (fuota_chirpstack_t *self, const char *path, const char *vector,
     if (!fuota_chirpstack_call (self, NOW, &call) ||
         strcmp (call.path + 5, path) != 0)
         fail_msg ("called %s, expected %s", call.path + 5, path);
-    bytes_t bytes = s_vector (vector);
+    rig_bytes_t bytes = rig_vector (vector);
     for (; times; times--, size += bytes.size)
         memcpy (data + size, bytes.data, bytes.size);
     fuota_chirpstack_answer (self, call.tag, 0, false, "",
@@ -380,13 +357,15 @@ test_inquiry__endless_pages (void **state)
     fuota_chirpstack_t *self = s_ask_devices ();
     fuota_chirpstack_call_t call;
     fuota_answer_t answer = { .last = false };
-    bytes_t page = s_vector ("devices"), profile = s_vector ("profile_plain");
+    rig_bytes_t page = rig_vector ("devices"),
+                profile = rig_vector ("profile_plain");
     unsigned calls = 0;
     (void) state;
     memcpy (page.data + page.size, total, sizeof total);
     page.size += sizeof total;
     while (fuota_chirpstack_call (self, NOW, &call)) {
-        const bytes_t *bytes = strstr (call.path, "Profile") ? &profile : &page;
+        const rig_bytes_t *bytes =
+            strstr (call.path, "Profile") ? &profile : &page;
         fuota_chirpstack_answer (self, call.tag, 0, false, "",
             fuota_slice (bytes->data, bytes->size), NOW);
         while (fuota_chirpstack_told (self, &answer))
@@ -489,8 +468,5 @@ main (void)
         cmocka_unit_test (test_inquiry__endless_pages),
         cmocka_unit_test (test_inquiry__devices_by_answer),
     };
-    s_vectors = json_load_file (FUOTA_VECTORS "/chirpstack.json", 0, NULL);
-    int failed = cmocka_run_group_tests_name ("inquiry", tests, NULL, NULL);
-    json_decref (s_vectors);
-    return failed;
+    return cmocka_run_group_tests_name ("inquiry", tests, rig_load, rig_unload);
 }

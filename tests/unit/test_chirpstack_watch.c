@@ -9,15 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include <jansson.h>
 #include "broker/host/chirpstack_text.h"
 #include "broker/host/chirpstack_watch.h"
-#include "schema/hex.h"
+#include "tests/unit/chirpstack_rig.h"
 
-#define NOW 1772446530250
 #define MINUTE 60000
 
-static json_t *s_vectors;
 static fuota_chirpstack_watch_t s_watch;
 static uint32_t s_serial;
 
@@ -32,29 +29,23 @@ s_event (uint32_t f_port)
 static void
 s_answer (const char *id, const char *vector, int64_t now)
 {
-    static uint8_t data [4096];
     const char *called;
     unsigned number;
-    size_t size = 0;
+    rig_bytes_t bytes = { .size = 0 };
     if (!fuota_chirpstack_watch_call (&s_watch, now, ++s_serial, &number,
             &called))
         fail_msg ("nothing is asked, expected %s", id);
     assert_string_equal (called, id);
-    if (vector) {
-        const char *hex =
-            json_string_value (json_object_get (s_vectors, vector));
-        assert_non_null (hex);
-        size = strlen (hex) / 2;
-        assert_true (fuota_unhex (hex, data, size));
-    }
+    if (vector)
+        bytes = rig_vector (vector);
     //  Of another, and once too often
     fuota_chirpstack_watch_answer (&s_watch, number, s_serial + 1, true,
-        fuota_slice (data, size), now);
+        fuota_slice (bytes.data, bytes.size), now);
     fuota_chirpstack_watch_answer (&s_watch, 9999, s_serial, true,
-        fuota_slice (data, size), now);
+        fuota_slice (bytes.data, bytes.size), now);
     for (int i = 0; i < 2; i++)
         fuota_chirpstack_watch_answer (&s_watch, number, s_serial,
-            vector != NULL, fuota_slice (data, size), now);
+            vector != NULL, fuota_slice (bytes.data, bytes.size), now);
 }
 
 static void
@@ -176,8 +167,5 @@ main (void)
         cmocka_unit_test (test_watch__changed),
         cmocka_unit_test (test_watch__bounds),
     };
-    s_vectors = json_load_file (FUOTA_VECTORS "/chirpstack.json", 0, NULL);
-    int failed = cmocka_run_group_tests_name ("watch", tests, NULL, NULL);
-    json_decref (s_vectors);
-    return failed;
+    return cmocka_run_group_tests_name ("watch", tests, rig_load, rig_unload);
 }
