@@ -153,24 +153,24 @@ s_count (fuota_reception_t *reception, uint64_t gateway)
 }
 
 //  It was heard, or given a frame, now.
-static void
+static slot_t *
 s_alive (fuota_radio_t *self, uint64_t gateway, bool heard, int64_t now)
 {
     slot_t *slot = s_slot (self, FUOTA_TABLE_GATEWAY, fuota_key_eui (gateway));
     fuota_gateway_t *record = &slot->record.gateway;
     int64_t *at = heard ? &record->heard_at : &record->given_at;
-    if (now - *at < MINUTE && now >= *at)
-        return;
-    *at = now;
-    s_change (self, slot, now);
+    if (now - *at >= MINUTE || now < *at) {
+        *at = now;
+        s_change (self, slot, now);
+    }
+    return slot;
 }
 
 //  It heard something just now, so it is there. The host goes by statistics
 //  only, and is asked seldom.
 static void
-s_awake (fuota_radio_t *self, uint64_t gateway, int64_t now)
+s_awake (fuota_radio_t *self, slot_t *slot, int64_t now)
 {
-    slot_t *slot = s_slot (self, FUOTA_TABLE_GATEWAY, fuota_key_eui (gateway));
     fuota_gateway_t *record = &slot->record.gateway;
     if (record->state != FUOTA_GATEWAY_NEVER_SEEN &&
         record->state != FUOTA_GATEWAY_OFFLINE)
@@ -200,9 +200,9 @@ s_uplink (fuota_radio_t *self, const fuota_event_t *event, int64_t now)
         if (twice)
             continue;
         s_count (reception, event->gateways [i]);
-        s_alive (self, event->gateways [i], true, now);
+        slot_t *gateway = s_alive (self, event->gateways [i], true, now);
         if (now - event->received_at < MINUTE)
-            s_awake (self, event->gateways [i], now);
+            s_awake (self, gateway, now);
     }
     if (reception->uplinks >= FADE)
         s_fade (reception);
