@@ -9,7 +9,6 @@
 #include "workers/package/mckey.h"
 
 #define PROFILE_TIME 300000  //  An operator may change it
-#define GRACE 1000           //  For a call whose answer is lost
 #define LOOKING 15000        //  At least; then the command is put there again
 #define DEVICE "/api.DeviceService/"
 
@@ -121,11 +120,11 @@ s_queued (self_t *self, job_t *job, const char *id, int64_t now)
 }
 
 void
-fuota_chirpstack_look (job_t *job, int64_t at)
+fuota_chirpstack_look (job_t *job, int64_t now)
 {
     job->step = FUOTA_CALL_LOOK;
-    job->wake_at = at;
-    job->give_up = at + LOOKING;
+    job->wake_at = now + FUOTA_CHIRPSTACK_GRACE;
+    job->give_up = job->wake_at + LOOKING;
     if (job->give_up < job->want.expires_at)
         job->give_up = job->want.expires_at;
 }
@@ -136,7 +135,7 @@ void
 fuota_chirpstack_put (job_t *job, int64_t now)
 {
     if (job->want.perhaps)
-        fuota_chirpstack_look (job, now + GRACE);
+        fuota_chirpstack_look (job, now);
     else
         job->step = FUOTA_CALL_PUT;
 }

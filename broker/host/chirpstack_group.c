@@ -5,7 +5,6 @@
 
 #include "broker/host/chirpstack_private.h"
 
-#define AGAIN 2000    //  Ask again what became of it
 #define FIRST 1000    //  The host looks at its queues each second
 #define OFTEN 500     //  Ask again whether it is empty
 #define LINGER 4000   //  After its fragment has expired it must be
@@ -249,7 +248,7 @@ s_got_check (self_t *self, job_t *job, fuota_slice_t message, int64_t now)
 {
     uint32_t f_cnt, mc_addr, expected = job->want.f_cnt;
     if (fuota_chirpstack_got_group (message, &f_cnt, &mc_addr))
-        job->wake_at = now + AGAIN;
+        job->wake_at = now + FUOTA_CHIRPSTACK_AGAIN;
     else if (f_cnt == expected + 1)
         s_taken (self, job, expected, now);
     else if (f_cnt == expected)

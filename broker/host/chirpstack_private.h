@@ -22,6 +22,11 @@
 #define FUOTA_CHIRPSTACK_ARRIVALS 1024
 #define FUOTA_CHIRPSTACK_REQUEST 1024  //  Largest but that of TAGS
 
+//  Milliseconds: for a call whose answer is lost; until it is asked again what
+//  became of it.
+#define FUOTA_CHIRPSTACK_GRACE 1000
+#define FUOTA_CHIRPSTACK_AGAIN 2000
+
 typedef enum {
     FUOTA_CALL_FIND,  //  GROUP_CREATE: a group of that name?
     FUOTA_CALL_CREATE,
@@ -134,7 +139,7 @@ void fuota_chirpstack_nonsense (fuota_chirpstack_t *self,
     fuota_chirpstack_job_t *job, int64_t now);
 
 //  UNICAST by Enqueue: look for it in the device's queue, or put it there.
-void fuota_chirpstack_look (fuota_chirpstack_job_t *job, int64_t at);
+void fuota_chirpstack_look (fuota_chirpstack_job_t *job, int64_t now);
 void fuota_chirpstack_put (fuota_chirpstack_job_t *job, int64_t now);
 
 //  Ask for the queue again, if it is time yet; else the fragment is said to be

@@ -8,9 +8,6 @@
 #include "broker/host/chirpstack_private.h"
 #include "broker/host/chirpstack_text.h"
 
-#define GRACE 1000  //  For a call whose answer is lost
-#define AGAIN 2000  //  Ask again what became of it
-
 typedef fuota_chirpstack_t self_t;
 typedef fuota_chirpstack_job_t job_t;
 
@@ -111,14 +108,14 @@ void
 fuota_chirpstack_lost (self_t *self, job_t *job, const char *text, int64_t now)
 {
     if (job->step == FUOTA_CALL_PUT)
-        fuota_chirpstack_look (job, now + GRACE);
+        fuota_chirpstack_look (job, now);
     else if (job->step == FUOTA_CALL_ENQUEUE) {
         job->step = FUOTA_CALL_CHECK;
-        job->wake_at = now + GRACE;
+        job->wake_at = now + FUOTA_CHIRPSTACK_GRACE;
     }
     else if (job->step == FUOTA_CALL_CHECK ||
              (job->step == FUOTA_CALL_LOOK && now < job->give_up))
-        job->wake_at = now + AGAIN;
+        job->wake_at = now + FUOTA_CHIRPSTACK_AGAIN;
     else
         fuota_chirpstack_finish (self, job, FUOTA_RETRY, text, now);
 }
