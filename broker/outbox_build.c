@@ -102,7 +102,8 @@ fuota_outbox_build (fuota_outbox_t *self, const fuota_outbox_entry_t *entry,
     memcpy (out->deployment, row.deployment, FUOTA_ID_SIZE);
     memcpy (out->group, row.group, sizeof out->group);
     out->dev_eui = row.dev_eui;
-    out->perhaps = row.kind == FUOTA_UNICAST && entry->perhaps;
+    out->perhaps = entry->perhaps && (row.kind == FUOTA_UNICAST ||
+                                         row.kind == FUOTA_GROUP_CREATE);
     out->f_port = row.f_port;
     out->expires_at = row.expires_at;
     out->n = row.n;

@@ -33,7 +33,7 @@ typedef struct {
     uint8_t tries;
     bool uncertain;  //  FRAGMENT: may have been taken; read the counter
     bool counting;   //  The counter is being read
-    bool perhaps;    //  UNICAST: may be in the device's queue at the host
+    bool perhaps;    //  An earlier life, or turn, may have handed it over
 } fuota_outbox_entry_t;
 
 //  A line of rows for one device or one deployment.

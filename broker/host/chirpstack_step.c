@@ -224,6 +224,10 @@ fuota_chirpstack_begin (fuota_chirpstack_t *self, fuota_chirpstack_job_t *job,
     };
     job->wake_at = now;
     job->gateway = 0;
+    //  An earlier life's Create may still be carried out: not looked for too
+    //  early
+    if (job->want.kind == FUOTA_GROUP_CREATE && job->want.perhaps)
+        job->wake_at = now + FUOTA_CHIRPSTACK_GRACE;
     if (job->want.kind == FUOTA_FRAGMENT)
         fuota_chirpstack_fragment (self, job);
     else if (job->want.kind != FUOTA_UNICAST)

@@ -207,6 +207,21 @@ test_chirpstack_group__group_is_made_once (void **state)
     rig_over (&self, NOW);
 }
 
+//  The Create of an earlier life may be on its way yet: List does not overtake
+//  it.
+static void
+test_chirpstack_group__of_an_earlier_life (void **state)
+{
+    (void) state;
+    fuota_chirpstack_t *self = rig_new (true, "");
+    fuota_downlink_t want = s_want_group ();
+    want.perhaps = true;
+    fuota_chirpstack_take (self, &want, NOW);
+    rig_quiet (self, NOW + 999);
+    rig_called (self, "MulticastGroupService/List", NOW + 1000);
+    fuota_chirpstack_destroy (&self);
+}
+
 int
 main (void)
 {
@@ -215,6 +230,7 @@ main (void)
         cmocka_unit_test (test_chirpstack_group__counter_waits_for_enqueue),
         cmocka_unit_test (test_chirpstack_group__queue_is_left_empty),
         cmocka_unit_test (test_chirpstack_group__group_is_made_once),
+        cmocka_unit_test (test_chirpstack_group__of_an_earlier_life),
     };
     return cmocka_run_group_tests_name ("chirpstack_group", tests, rig_load,
         rig_unload);
