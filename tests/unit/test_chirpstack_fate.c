@@ -139,6 +139,29 @@ test_chirpstack_fate__fate_by_gateways (void **state)
     }
 }
 
+//  A core that watches a fragment, taken just now, of a group of so many
+//  gateways.
+static fuota_chirpstack_t *
+s_taken (uint8_t gateways)
+{
+    uint8_t total [] = { 0x08, gateways }, counter [] = { 0x08, 7 };
+    fuota_chirpstack_t *self = rig_new (true, "+");
+    fuota_downlink_t want = rig_want (FUOTA_FRAGMENT);
+    want.expires_at = NOW + 20000;
+    fuota_chirpstack_take (self, &want, NOW);
+    fuota_chirpstack_call_t call =
+        rig_called (self, "MulticastGroupService/Get", NOW);
+    rig_answer (self, call, FUOTA_GRPC_OK, "", "group", NOW);
+    call = rig_called (self, "GatewayService/List", NOW);
+    fuota_chirpstack_answer (self, call.tag, 0, false, "",
+        fuota_slice (total, sizeof total), NOW);
+    call = rig_called (self, "MulticastGroupService/Enqueue", NOW);
+    fuota_chirpstack_answer (self, call.tag, 0, false, "",
+        fuota_slice (counter, sizeof counter), NOW);
+    rig_outcome (self, FUOTA_TAKEN);
+    return self;
+}
+
 //  One gateway sends after the other. The fragment is on air with the first
 //  that takes it, and refused when all have refused; it is sent again then,
 //  and N has not moved. Each frame is told with its gateway's word, also when
@@ -161,23 +184,10 @@ test_chirpstack_fate__several_gateways (void **state)
         { "none takes it", { "TOO_LATE", "DUTY_CYCLE_OVERFLOW", "NEW_WORD" }, 3,
             FUOTA_REFUSED, { 2, 11, 13 } },
     };
+    fuota_downlink_t want = rig_want (FUOTA_FRAGMENT);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint8_t total [] = { 0x08, 3 }, counter [] = { 0x08, 7 };
-        fuota_chirpstack_t *self = rig_new (true, "+");
-        fuota_downlink_t want = rig_want (FUOTA_FRAGMENT);
         print_message ("%s\n", cases [i].name);
-        want.expires_at = NOW + 20000;
-        fuota_chirpstack_take (self, &want, NOW);
-        fuota_chirpstack_call_t call =
-            rig_called (self, "MulticastGroupService/Get", NOW);
-        rig_answer (self, call, FUOTA_GRPC_OK, "", "group", NOW);
-        call = rig_called (self, "GatewayService/List", NOW);
-        fuota_chirpstack_answer (self, call.tag, 0, false, "",
-            fuota_slice (total, sizeof total), NOW);
-        call = rig_called (self, "MulticastGroupService/Enqueue", NOW);
-        fuota_chirpstack_answer (self, call.tag, 0, false, "",
-            fuota_slice (counter, sizeof counter), NOW);
-        rig_outcome (self, FUOTA_TAKEN);
+        fuota_chirpstack_t *self = s_taken (3);
         for (unsigned n = 1; n <= 3; n++) {
             s_given (self, n, OURS, NOW);
             rig_quiet (self, NOW);
@@ -217,22 +227,8 @@ test_chirpstack_fate__given_again (void **state)
             24000 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint8_t total [] = { 0x08, 2 }, counter [] = { 0x08, 7 };
-        fuota_chirpstack_t *self = rig_new (true, "+");
-        fuota_downlink_t want = rig_want (FUOTA_FRAGMENT);
         print_message ("%s\n", cases [i].name);
-        want.expires_at = NOW + 20000;
-        fuota_chirpstack_take (self, &want, NOW);
-        fuota_chirpstack_call_t call =
-            rig_called (self, "MulticastGroupService/Get", NOW);
-        rig_answer (self, call, FUOTA_GRPC_OK, "", "group", NOW);
-        call = rig_called (self, "GatewayService/List", NOW);
-        fuota_chirpstack_answer (self, call.tag, 0, false, "",
-            fuota_slice (total, sizeof total), NOW);
-        call = rig_called (self, "MulticastGroupService/Enqueue", NOW);
-        fuota_chirpstack_answer (self, call.tag, 0, false, "",
-            fuota_slice (counter, sizeof counter), NOW);
-        rig_outcome (self, FUOTA_TAKEN);
+        fuota_chirpstack_t *self = s_taken (2);
         for (unsigned n = 0; n < 3 && cases [i].given [n]; n++)
             s_given (self, cases [i].given [n], OURS, NOW);
         for (unsigned n = 0; n < 3 && cases [i].refused [n]; n++) {
